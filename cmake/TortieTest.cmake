@@ -1,0 +1,15 @@
+# tortie_test(<name> LABEL <label> SOURCES <file>... LIBS <target>...): one gtest program, every
+# case of it a ctest test that carries the label of its folder (tests/README.md).
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+function(tortie_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL" "SOURCES;LIBS")
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} tortie::warnings GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE TORTIE_BIN_DIR="${PROJECT_BINARY_DIR}/bin")
+  gtest_discover_tests(${name}
+    PROPERTIES LABELS ${arg_LABEL} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
+    DISCOVERY_MODE PRE_TEST)
+endfunction()

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The frame around every plugin: environment and stdin become a Request, the handler's answer
+// becomes one JSON object on stdout and an exit status. A plugin's main() is a table.
+//
+// The order of checks decides which error a runtime sees; it is the Go library's (v1.3.0), except
+// that the own-namespace test comes before the work and not after it.
+// Source: CNI specification 1.1.0 sections 2 and 3.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+
+#include "cni/error.h"
+#include "cni/json.h"
+
+namespace tortie::cni {
+
+// A call whose environment and envelope are valid. `config` is the network configuration.
+struct Request {
+    std::string command;       // ADD, DEL, CHECK, GC or STATUS
+    std::string container_id;  // empty in GC and STATUS
+    std::string netns;         // path; empty in DEL when the container is gone, or when it is ours
+    std::string ifname;        // empty in GC and STATUS
+    std::string args;          // CNI_ARGS as given
+    std::string path;          // CNI_PATH as given
+    std::string cni_version;   // of the configuration; "0.1.0" when it has none
+    std::string network;       // its name
+    std::string stdin_text;    // the configuration as given: what a delegate gets
+    Json config;
+};
+
+// The text to print on stdout, empty for none (DEL, CHECK, GC, STATUS).
+using Answer = tl::expected<std::string, CniError>;
+using Handler = Answer (*)(const Request &);
+
+// A verb that is nullptr succeeds and does nothing (STATUS and GC of plugins without state).
+struct Plugin {
+    const char *name;
+    Handler add;
+    Handler del;
+    Handler check;
+    Handler gc;
+    Handler status;
+};
+
+// How the frame sees the world, so that tests and fuzzers can be one. get_env gives nullptr for a
+// variable that is not set.
+struct Call {
+    std::function<const char *(const char *)> get_env;
+    std::function<Result<std::string>()> read_stdin;
+    std::string out;  // what goes to stdout
+};
+
+// Environment and stdin to stdout and exit status, without touching the process.
+int dispatch(const Plugin &plugin, Call &call);
+
+// What main() returns: hardens the process, dispatches the real call, logs one line about it.
+// The last net for exceptions of libraries is here (CNI code 999).
+int run(const Plugin &plugin);
+
+}  // namespace tortie::cni
