@@ -52,27 +52,41 @@ struct Publication {
     PortPolicy policy;
 };
 
+// One host port as the kernel holds it, and where packets to it go: what a caller needs to find
+// exactly its conntrack entries.
+struct PublishedPort {
+    Protocol protocol = Protocol::kTcp;
+    std::optional<IpAddr> host_ip;  // absent: every local address of the target's family
+    std::uint16_t host_port = 0;
+    IpAddr target;
+    std::uint16_t target_port = 0;
+
+    friend bool operator==(const PublishedPort &, const PublishedPort &) = default;
+};
+
 class PortMapper {
 public:
     virtual ~PortMapper() = default;
 
     // Afterwards every mapping is published for each family that has an address; what this
     // attachment had published before is replaced. A host port that another attachment already
-    // holds stays with it until it is withdrawn (a warning names the holder).
+    // holds stays with it until it is withdrawn (a warning names the holder); those holders'
+    // ports are returned.
     // On failure nothing of this attachment is published.
     // Errors: kUnsupported when this kernel or node cannot; another mapper may.
-    virtual Result<> publish(const Publication &publication) = 0;
+    virtual Result<std::vector<PublishedPort>> publish(const Publication &publication) = 0;
 
     // Errors: kNotFound naming the first thing that is missing.
     virtual Result<> check(const Publication &publication) = 0;
 
     // Removes what the attachment published, whatever `publication.mappings` says: they only make
     // it quicker. Success when there is nothing, when the tools or tables are missing, and twice.
-    virtual Result<> withdraw(const Publication &publication) = 0;
+    // Returns what was removed.
+    virtual Result<std::vector<PublishedPort>> withdraw(const Publication &publication) = 0;
 
-    // Withdraws every attachment of `network` that is not in `valid`.
-    virtual Result<> collect_garbage(const std::string &network,
-                                     const std::vector<Attachment> &valid) = 0;
+    // Withdraws every attachment of `network` that is not in `valid`. Returns what was removed.
+    virtual Result<std::vector<PublishedPort>> collect_garbage(
+        const std::string &network, const std::vector<Attachment> &valid) = 0;
 };
 
 }  // namespace tortie
