@@ -52,9 +52,13 @@ std::vector<char *> pointers(const std::vector<std::string> &texts)
 {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() == parent && ::dup2(in, 0) >= 0 && ::dup2(out, 1) >= 0 && ::dup2(err, 2) >= 0) {
+        // Ignored and blocked signals would be inherited.
         struct sigaction dfl {};
         dfl.sa_handler = SIG_DFL;
         ::sigaction(SIGPIPE, &dfl, nullptr);
+        sigset_t none;
+        ::sigemptyset(&none);
+        ::sigprocmask(SIG_SETMASK, &none, nullptr);
         ::execve(argv[0], argv, envp);
     }
     const int why = errno;
@@ -211,6 +215,12 @@ std::vector<std::string> minimal_environment()
 
 Result<Exit> run_command(const Command &command)
 {
+    // A child that does not read its input to the end must not end us.
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    struct sigaction before {};
+    ::sigaction(SIGPIPE, &ignore, &before);
+    ScopeExit restore([&] { ::sigaction(SIGPIPE, &before, nullptr); });
     TORTIE_TRY(Child child, Child::start(command));
     return child.talk(command);
 }

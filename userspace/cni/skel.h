@@ -9,7 +9,7 @@
 #pragma once
 
 #include <functional>
-#include <iosfwd>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -51,14 +51,21 @@ struct Plugin {
 struct Call {
     std::function<const char *(const char *)> get_env;
     std::function<Result<std::string>()> read_stdin;
-    std::string out;  // what goes to stdout
 };
 
-// Environment and stdin to stdout and exit status, without touching the process.
-int dispatch(const Plugin &plugin, Call &call);
+// What the caller of the program sees, and why.
+struct Outcome {
+    int status = 0;
+    std::string out;                  // stdout
+    std::string err;                  // stderr, beside the log
+    std::optional<CniError> failure;  // what `out` says when status is 1
+};
+
+// Environment and stdin to an outcome, without touching the process.
+Outcome dispatch(const Plugin &plugin, const Call &call);
 
 // What main() returns: hardens the process, dispatches the real call, logs one line about it.
-// The last net for exceptions of libraries is here (CNI code 999).
+// SIGTERM and its like wait until the verb is done: an ADD is finished or undone, never half.
 int run(const Plugin &plugin);
 
 }  // namespace tortie::cni
