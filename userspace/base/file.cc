@@ -113,4 +113,9 @@ std::string go_errno_text(int err)
     return lower;
 }
 
+Error go_error(int err, std::string_view doing)
+{
+    return Error::from_errno(err, doing, go_errno_text(err));
+}
+
 }  // namespace tortie

@@ -40,4 +40,7 @@ Result<> make_directories(const std::string &path, mode_t mode);
 // "open /x: no such file or directory": the words of the Go plugins, which users grep.
 std::string go_errno_text(int err);
 
+// Error::from_errno() in those words: for the texts that are part of a plugin's interface.
+Error go_error(int err, std::string_view doing);
+
 }  // namespace tortie

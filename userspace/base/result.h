@@ -35,7 +35,13 @@ public:
     static Error from_errno(int err, std::string_view doing)
     {
         const char *text = ::strerrordesc_np(err);
-        Error e(kind_of(err), std::string(doing) + ": " + (text ? text : "unknown error"));
+        return from_errno(err, doing, text ? text : "unknown error");
+    }
+
+    // The same with other words for the number.
+    static Error from_errno(int err, std::string_view doing, std::string_view text)
+    {
+        Error e(kind_of(err), std::string(doing) + ": " + std::string(text));
         e.errno_ = err;
         return e;
     }

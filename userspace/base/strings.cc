@@ -60,6 +60,26 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
     return text;
 }
 
+std::string go_quoted(std::string_view text)
+{
+    constexpr std::string_view kNamed = "\a\b\t\n\v\f\r";
+    std::string quoted = "\"";
+    for (const char c : text) {
+        const auto u = static_cast<unsigned char>(c);
+        if (const std::size_t at = kNamed.find(c); at != std::string_view::npos) {
+            quoted += {'\\', "abtnvfr"[at]};
+        } else if (u < ' ' || u == 0x7f) {
+            constexpr std::string_view kDigits = "0123456789abcdef";
+            quoted += {'\\', 'x', kDigits[u >> 4], kDigits[u & 15]};
+        } else {
+            if (c == '"' || c == '\\')
+                quoted += '\\';
+            quoted += c;
+        }
+    }
+    return quoted + '"';
+}
+
 bool equals_ignore_case(std::string_view a, std::string_view b)
 {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),

@@ -21,6 +21,10 @@ std::string_view trim(std::string_view text);
 
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
+// In double quotes, as Go's %q prints it: quotes and backslashes escaped, control characters and
+// DEL as \n, \x07 and so on; bytes from 0x80 are left as they are.
+std::string go_quoted(std::string_view text);
+
 // ASCII only, like the key matching of Go's JSON for the keys that we know.
 bool equals_ignore_case(std::string_view a, std::string_view b);
 
