@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/link.h"
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include <optional>
+
+namespace tortie {
+namespace {
+
+constexpr std::uint32_t kWithoutStatistics = 1 << 3;  // RTEXT_FILTER_SKIP_STATS, Linux 4.4
+
+Link read_link(const NetlinkReply &reply)
+{
+    const auto header = reply.header<ifinfomsg>();
+    NetlinkAttrs attrs = reply.attrs<ifinfomsg>();
+    Link link;
+    link.index = header.ifi_index;
+    link.flags = header.ifi_flags;
+    while (const auto attr = attrs.next()) {
+        switch (attr->type) {
+        case IFLA_IFNAME:
+            link.name = attr->string();
+            break;
+        case IFLA_ADDRESS:
+            link.mac.assign(attr->payload.begin(), attr->payload.end());
+            break;
+        case IFLA_MTU:
+            link.mtu = attr->u32();
+            break;
+        case IFLA_TXQLEN:
+            link.tx_queue_len = attr->u32();
+            break;
+        case IFLA_PROMISCUITY:
+            link.promiscuity = attr->u32();
+            break;
+        default:
+            break;
+        }
+    }
+    return link;
+}
+
+NetlinkMessage change_of(const Link &link, std::uint32_t flags = 0, std::uint32_t mask = 0)
+{
+    NetlinkMessage message(RTM_SETLINK, 0, 512);
+    ifinfomsg header{};
+    header.ifi_index = link.index;
+    header.ifi_flags = flags;
+    header.ifi_change = mask;
+    message.put_header(header);
+    return message;
+}
+
+Result<> set_flag(NetlinkSocket &socket, const Link &link, std::uint32_t flag, bool on,
+                  std::string_view what)
+{
+    NetlinkMessage message = change_of(link, on ? flag : 0, flag);
+    return socket.request(message,
+                          "set " + link.name + ' ' + std::string(what) + (on ? " on" : " off"));
+}
+
+Result<> set_number(NetlinkSocket &socket, const Link &link, std::uint16_t attr,
+                    std::uint32_t value, std::string_view what)
+{
+    NetlinkMessage message = change_of(link);
+    message.put_u32(attr, value);
+    return socket.request(
+        message, "set " + std::string(what) + " of " + link.name + " to " + std::to_string(value));
+}
+
+// The address of a point-to-point link is IFA_LOCAL; IPv6 without a peer has IFA_ADDRESS only.
+std::optional<Cidr> read_address(const NetlinkReply &reply)
+{
+    const auto attrs = reply.attrs<ifaddrmsg>();
+    auto addr = attrs.find(IFA_LOCAL);
+    if (!addr)
+        addr = attrs.find(IFA_ADDRESS);
+    if (!addr || (addr->payload.size() != 4 && addr->payload.size() != 16))
+        return std::nullopt;
+    return Cidr{IpAddr::from_bytes(addr->payload), reply.header<ifaddrmsg>().ifa_prefixlen};
+}
+
+}  // namespace
+
+Result<Link> find_link(NetlinkSocket &socket, std::string_view name)
+{
+    NetlinkMessage message(RTM_GETLINK, 0, 512);
+    message.put_header(ifinfomsg{});
+    message.put_string(IFLA_IFNAME, name);
+    message.put_u32(IFLA_EXT_MASK, kWithoutStatistics);
+    Link link;
+    const std::string doing = "find interface " + std::string(name);
+    TORTIE_DO(
+        socket.query(message, doing, [&](const NetlinkReply &reply) { link = read_link(reply); }));
+    return link;
+}
+
+Result<> set_up(NetlinkSocket &socket, const Link &link, bool up)
+{
+    return set_flag(socket, link, IFF_UP, up, "up");
+}
+
+Result<> set_promisc(NetlinkSocket &socket, const Link &link, bool on)
+{
+    return set_flag(socket, link, IFF_PROMISC, on, "promisc");
+}
+
+Result<> set_allmulti(NetlinkSocket &socket, const Link &link, bool on)
+{
+    return set_flag(socket, link, IFF_ALLMULTI, on, "allmulti");
+}
+
+Result<> set_mtu(NetlinkSocket &socket, const Link &link, std::uint32_t mtu_bytes)
+{
+    return set_number(socket, link, IFLA_MTU, mtu_bytes, "mtu");
+}
+
+Result<> set_tx_queue_len(NetlinkSocket &socket, const Link &link, std::uint32_t packets)
+{
+    return set_number(socket, link, IFLA_TXQLEN, packets, "transmit queue length");
+}
+
+Result<> set_mac(NetlinkSocket &socket, const Link &link, std::span<const std::uint8_t> mac)
+{
+    NetlinkMessage message = change_of(link);
+    message.put(IFLA_ADDRESS, mac);
+    return socket.request(message, "set mac of " + link.name);
+}
+
+Result<std::vector<Cidr>> list_addresses(NetlinkSocket &socket, const Link &link)
+{
+    NetlinkMessage message(RTM_GETADDR, 0, 512);
+    message.put_header(ifaddrmsg{});  // AF_UNSPEC: IPv4 and then IPv6 in one dump
+    std::vector<Cidr> addresses;
+    TORTIE_DO(socket.dump(
+        message, "list addresses of " + link.name, [&] { addresses.clear(); },
+        [&](const NetlinkReply &reply) {
+            if (reply.type != RTM_NEWADDR ||
+                reply.header<ifaddrmsg>().ifa_index != static_cast<std::uint32_t>(link.index))
+                return;
+            if (const auto address = read_address(reply))
+                addresses.push_back(*address);
+        }));
+    return addresses;
+}
+
+}  // namespace tortie

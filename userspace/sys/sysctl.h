@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sysctls of the network namespace the thread is in, and no others: what a name can reach ends at
+// /proc/sys/net, whatever it contains, and must lie on a real procfs.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tortie {
+
+// `name` is relative to /proc/sys/net: "ipv4/conf/eth0/forwarding". The value without its final
+// newline. Errors: "open /proc/sys/net/...: ..." or "read ...", kind and number as errno says
+// (EACCES for what can only be written).
+Result<std::string> read_sysctl(const std::string &name);
+
+// Writes `value` as it is, in one system call: the kernel takes no second part.
+// Errors: "open ..." or "write /proc/sys/net/...: invalid argument"; the kernel may have taken a
+// part when the text ends in "unexpected EOF".
+Result<> write_sysctl(const std::string &name, std::string_view value);
+
+}  // namespace tortie
