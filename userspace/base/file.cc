@@ -16,7 +16,7 @@ namespace tortie {
 Result<std::string> read_to_end(int fd, std::size_t max_bytes, std::string_view name)
 {
     std::string text;
-    std::array<char, 16384> chunk;
+    std::array<char, 16384> chunk{};
     for (;;) {
         const ssize_t got = ::read(fd, chunk.data(), chunk.size());
         if (got < 0 && errno == EINTR)

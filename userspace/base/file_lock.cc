@@ -2,11 +2,11 @@
 #include "base/file_lock.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/file.h>
 #include <sys/time.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "base/scope_exit.h"
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdio>
+#include <charconv>
 
 #include "base/strings.h"
 
@@ -34,6 +34,13 @@ ZeroRun longest_zero_run(const std::array<unsigned, 8> &groups)
     return best;
 }
 
+void append_hex(std::string &text, unsigned group)
+{
+    std::array<char, 4> digits{};
+    const auto end = std::to_chars(digits.begin(), digits.end(), group, 16).ptr;
+    text.append(digits.begin(), end);
+}
+
 std::string ipv6_text(std::span<const std::uint8_t> bytes_be)
 {
     std::array<unsigned, 8> groups{};
@@ -48,11 +55,9 @@ std::string ipv6_text(std::span<const std::uint8_t> bytes_be)
             i += zeros.length - 1;
             continue;
         }
-        char group[8];
-        std::snprintf(group, sizeof(group), "%x", groups[static_cast<std::size_t>(i)]);
         if (!text.empty() && text.back() != ':')
             text += ':';
-        text += group;
+        append_hex(text, groups[static_cast<std::size_t>(i)]);
     }
     return text;
 }

@@ -2,7 +2,6 @@
 #include "base/log.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,9 +61,7 @@ void append_quoted(std::string &line, std::string_view text)
     for (const char c : text) {
         const auto u = static_cast<unsigned char>(c);
         if (u < ' ' || u == 0x7f) {
-            char hex[5];
-            std::snprintf(hex, sizeof(hex), "\\x%02x", static_cast<unsigned>(u));
-            line += hex;
+            line += fmt::format("\\x{:02x}", u);
             continue;
         }
         if (c == '"' || c == '\\')

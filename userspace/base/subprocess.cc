@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 #include "base/scope_exit.h"
 #include "base/strings.h"
@@ -58,7 +58,7 @@ std::vector<char *> pointers(const std::vector<std::string> &texts)
         ::sigaction(SIGPIPE, &dfl, nullptr);
         sigset_t none;
         ::sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         ::execve(argv[0], argv, envp);
     }
     const int why = errno;
@@ -168,7 +168,7 @@ private:
 
     static Result<> drain(UniqueFd &fd, std::string &into, std::size_t max_bytes)
     {
-        std::array<char, 65536> chunk;
+        std::array<char, 65536> chunk;  // NOLINT(cppcoreguidelines-pro-type-member-init): read()
         const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
             return {};

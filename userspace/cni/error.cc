@@ -5,7 +5,7 @@
 
 namespace tortie::cni {
 
-CniError::CniError(Error error)
+CniError::CniError(const Error &error)
     : code(error.kind() == ErrorKind::kTryAgain ? Code::kTryAgainLater : Code::kUnspecified),
       msg(error.what())
 {

@@ -36,7 +36,7 @@ struct CniError {
     }
 
     // kTryAgain becomes 11, everything else 999: TORTIE_TRY and TORTIE_DO in a handler use it.
-    CniError(Error error);  // NOLINT(google-explicit-constructor): the conversion is its purpose
+    CniError(const Error &error);  // NOLINT(google-explicit-constructor): that is its purpose
 
     // The object for stdout: four spaces, `details` only when there are some.
     std::string to_json() const;

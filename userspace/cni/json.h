@@ -73,6 +73,8 @@ class JsonWriter {
 public:
     JsonWriter();
     ~JsonWriter();
+    JsonWriter(const JsonWriter &) = delete;
+    JsonWriter &operator=(const JsonWriter &) = delete;
     JsonWriter(JsonWriter &&) noexcept;
     JsonWriter &operator=(JsonWriter &&) noexcept;
 

@@ -130,6 +130,7 @@ void set_list(JsonWriter &object, std::string_view key, const std::vector<T> &va
               JsonWriter (*write)(const T &))
 {
     std::vector<JsonWriter> list;
+    list.reserve(values.size());
     for (const T &value : values)
         list.push_back(write(value));
     if (!list.empty())

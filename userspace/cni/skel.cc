@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cni/skel.h"
 
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <utility>
@@ -171,7 +171,7 @@ void hold_signals()
     ::sigemptyset(&set);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP})
         ::sigaddset(&set, signal);
-    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
 }  // namespace

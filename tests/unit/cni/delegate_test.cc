@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cni/delegate.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
 #include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
+
+#include "harness/temp_dir.h"
 
 namespace tortie::cni {
 namespace {
@@ -18,12 +16,9 @@ class Delegate : public ::testing::Test {
 protected:
     Delegate()
     {
-        char name[] = "/tmp/tortie-delegate-XXXXXX";
-        folder_ = ::mkdtemp(name);
         request_.path = "/nowhere:" + folder_;
         request_.stdin_text = R"({"name":"net"})";
     }
-    ~Delegate() override { std::filesystem::remove_all(folder_); }
 
     void write_plugin(const std::string &script)
     {
@@ -33,7 +28,8 @@ protected:
 
     Answer call() { return delegate("ipam", "ADD", request_, {"CNI_COMMAND=DEL", "X=y"}); }
 
-    std::string folder_;
+    test::TempDir temp_;
+    const std::string folder_ = temp_.path();
     Request request_;
 };
 

@@ -18,14 +18,14 @@ auto environment_of(Variables variables)
     });
 }
 
-std::string refusal(Variables changed)
+std::string refusal(const Variables &changed)
 {
     Variables variables = {{"CNI_COMMAND", "ADD"},
                            {"CNI_CONTAINERID", "c1"},
                            {"CNI_NETNS", "/n"},
                            {"CNI_IFNAME", "eth0"},
                            {"CNI_PATH", "/bin"}};
-    for (auto &[name, value] : changed)
+    for (const auto &[name, value] : changed)
         variables[name] = value;
     const auto env = environment_of(variables);
     if (env)

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file_lock.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "harness/temp_dir.h"
+
+namespace tortie {
+namespace {
+
+using namespace std::chrono_literals;
+
+class FileLockTest : public ::testing::Test {
+protected:
+    std::string path() const { return temp_ / "lock"; }
+
+    test::TempDir temp_;
+};
+
+TEST_F(FileLockTest, ASecondHolderWaitsUntilItsDeadline)
+{
+    const auto first = FileLock::acquire(path(), 0600, 1s);
+    ASSERT_TRUE(first.has_value());
+    const auto second = FileLock::acquire(path(), 0600, 30ms);
+    ASSERT_FALSE(second.has_value());
+    EXPECT_EQ(second.error().kind(), ErrorKind::kTryAgain);
+}
+
+TEST_F(FileLockTest, ReleasesWithItsObject)
+{
+    {
+        const auto first = FileLock::acquire(path(), 0600, 1s);
+        ASSERT_TRUE(first.has_value());
+    }
+    EXPECT_TRUE(FileLock::acquire(path(), 0600, 1s).has_value());
+}
+
+TEST_F(FileLockTest, AWaiterGetsTheLockOfAKilledHolder)
+{
+    int ready[2];
+    ASSERT_EQ(::pipe(ready), 0);
+    const pid_t holder = ::fork();
+    if (holder == 0) {
+        const auto held = FileLock::acquire(path(), 0600, 1s);
+        [[maybe_unused]] const auto put = ::write(ready[1], held ? "y" : "n", 1);
+        ::pause();
+    }
+    char answer = 0;
+    ASSERT_EQ(::read(ready[0], &answer, 1), 1);
+    ASSERT_EQ(answer, 'y');
+    const pid_t killer = ::fork();
+    if (killer == 0) {
+        ::usleep(20'000);
+        ::kill(holder, SIGKILL);
+        ::_exit(0);
+    }
+
+    EXPECT_TRUE(FileLock::acquire(path(), 0600, 10s).has_value());
+
+    ::waitpid(killer, nullptr, 0);
+    ::waitpid(holder, nullptr, 0);
+}
+
+}  // namespace
+}  // namespace tortie
