@@ -57,8 +57,7 @@ Result<> set_flag(NetlinkSocket &socket, const Link &link, std::uint32_t flag, b
                   std::string_view what)
 {
     NetlinkMessage message = change_of(link, on ? flag : 0, flag);
-    return socket.request(message,
-                          "set " + link.name + ' ' + std::string(what) + (on ? " on" : " off"));
+    return socket.request(message, "set " + link.name + ' ' + std::string(what));
 }
 
 Result<> set_number(NetlinkSocket &socket, const Link &link, std::uint16_t attr,
@@ -99,17 +98,17 @@ Result<Link> find_link(NetlinkSocket &socket, std::string_view name)
 
 Result<> set_up(NetlinkSocket &socket, const Link &link, bool up)
 {
-    return set_flag(socket, link, IFF_UP, up, "up");
+    return set_flag(socket, link, IFF_UP, up, up ? "up" : "down");
 }
 
 Result<> set_promisc(NetlinkSocket &socket, const Link &link, bool on)
 {
-    return set_flag(socket, link, IFF_PROMISC, on, "promisc");
+    return set_flag(socket, link, IFF_PROMISC, on, on ? "promisc on" : "promisc off");
 }
 
 Result<> set_allmulti(NetlinkSocket &socket, const Link &link, bool on)
 {
-    return set_flag(socket, link, IFF_ALLMULTI, on, "allmulti");
+    return set_flag(socket, link, IFF_ALLMULTI, on, on ? "allmulti on" : "allmulti off");
 }
 
 Result<> set_mtu(NetlinkSocket &socket, const Link &link, std::uint32_t mtu_bytes)
