@@ -8,7 +8,7 @@ OWNERS = {
     "spdlog/": ("userspace/base/log.cc",),
     "fmt/": ("userspace/base/log.cc", "cmake/fmt_static.cc"),
     "netlink/": ("userspace/sys/",),
-    "tl/": ("userspace/base/result.h",),
+    "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
 }

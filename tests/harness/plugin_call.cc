@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/plugin_call.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "base/subprocess.h"
 
 namespace tortie::test {
+
+std::string plugin_path(const std::string &name)
+{
+    const char *folder =
+        std::getenv("TORTIE_BIN_DIR");  // NOLINT(concurrency-mt-unsafe): one thread
+    return std::string(folder != nullptr ? folder : TORTIE_BIN_DIR) + '/' + name;
+}
 
 PluginOutcome run_plugin(const PluginCall &call)
 {

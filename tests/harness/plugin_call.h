@@ -2,7 +2,7 @@
 //
 // A plugin run as a runtime runs it: an executable, an environment, a configuration on stdin.
 //
-//   PluginCall call{.binary = std::string(TORTIE_BIN_DIR) + "/loopback"};
+//   PluginCall call{.binary = plugin_path("loopback")};
 //   call.env = {{"CNI_COMMAND", "VERSION"}};
 //   const PluginOutcome outcome = run_plugin(call);
 #pragma once
@@ -27,6 +27,10 @@ struct PluginOutcome {
     std::string out;
     std::string err;  // stderr, or why it could not be run
 };
+
+// The executable of one of our plugins: in $TORTIE_BIN_DIR when that is set (scripts/test sets it,
+// to test what ships), else of the build that the test belongs to.
+std::string plugin_path(const std::string &name);
 
 // Blocks until the plugin has ended.
 PluginOutcome run_plugin(const PluginCall &call);
