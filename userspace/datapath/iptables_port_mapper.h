@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/file_lock.h"
+#include "datapath/port_mapper.h"
+#include "sys/iptables.h"
+
+namespace tortie {
+
+// Host ports as chains and rules of table nat, the same as the Go plugin's (iptables_rules.h).
+// At most two children a family and call: iptables-save and iptables-restore, with the node's
+// other users of this class kept out between the two.
+//
+// That lock is held across children, against the house rule: what iptables-restore is told depends
+// on what iptables-save said, and 30 ADDs at once would otherwise append each shared jump 30 times.
+// Both have deadlines, the children's the shorter one.
+class IptablesPortMapper final : public PortMapper {
+public:
+    // `search_path` is the caller's PATH. `lock_path`'s folder is made when it is missing.
+    IptablesPortMapper(std::string search_path, std::string lock_path);
+
+    // Errors also: kUnsupported "failed to open iptables: ..." when a program is missing;
+    // "unable to setup DNAT: ...".
+    Result<std::vector<PublishedPort>> publish(const Publication &publication) override;
+
+    Result<> check(const Publication &publication) override;
+
+    // No child at all where the kernel shows that there is nothing of this attachment.
+    // Errors: kUnsupported "neither iptables nor ip6tables is usable, ..." when there may be
+    // something and neither program is there.
+    Result<std::vector<PublishedPort>> withdraw(const Publication &publication) override;
+
+    Result<std::vector<PublishedPort>> collect_garbage(
+        const std::string &network, const std::vector<Attachment> &valid) override;
+
+private:
+    Result<FileLock> lock() const;
+    Result<> publish_family(const Publication &publication, const Cidr &cidr,
+                            std::vector<PublishedPort> &held);
+    Result<> check_family(const Publication &publication, const Cidr &cidr);
+
+    std::string search_path_;
+    std::string lock_path_;
+};
+
+}  // namespace tortie
