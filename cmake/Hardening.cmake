@@ -1,4 +1,4 @@
-# tortie::hardened: how what ships is compiled and linked, fully static. tests/check/elf_test.py
+# tortie::hardened: how what ships is compiled and linked, fully static. tests/check/elf.py
 # looks at the result; the list with its reasons is in docs/building.md.
 #
 # -fzero-call-used-regs and the trivial-auto-var-init switch are g++ 12's; clang builds only tests.
