@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include <cerrno>
@@ -41,12 +42,25 @@ bool flock_until(int fd, std::chrono::milliseconds deadline)
     return rc == 0;
 }
 
+UniqueFd open_or_create(const std::string &path, mode_t mode)
+{
+    constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+    UniqueFd fd(::open(path.c_str(), kFlags));
+    if (fd.valid() || errno != ENOENT)
+        return fd;
+    fd = UniqueFd(::open(path.c_str(), kFlags | O_CREAT, mode));
+    // Other programs lock it too, perhaps as another user: the umask has no say.
+    if (fd.valid() && ::fchmod(fd.get(), mode) < 0)
+        return UniqueFd();
+    return fd;
+}
+
 }  // namespace
 
 Result<FileLock> FileLock::acquire(const std::string &path, mode_t mode,
                                    std::chrono::milliseconds deadline)
 {
-    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode));
+    UniqueFd fd = open_or_create(path, mode);
     if (!fd.valid())
         return fail_errno(errno, "open lock " + path);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0)

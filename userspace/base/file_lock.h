@@ -15,7 +15,8 @@ namespace tortie {
 // The file is created when missing and never removed: unlinking a lock file lets two holders in.
 class [[nodiscard]] FileLock {
 public:
-    // Blocks until the lock is ours, at most `deadline`. Directories are not created.
+    // Blocks until the lock is ours, at most `deadline`. A new file gets `mode` whatever the
+    // umask; directories are not created.
     // Uses SIGALRM meanwhile: for programs with one thread.
     // Errors: kTryAgain at the deadline (CNI code 11), kSystem.
     static Result<FileLock> acquire(const std::string &path, mode_t mode,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/file_lock.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,18 @@ TEST_F(FileLockTest, ASecondHolderWaitsUntilItsDeadline)
     const auto second = FileLock::acquire(path(), 0600, 30ms);
     ASSERT_FALSE(second.has_value());
     EXPECT_EQ(second.error().kind(), ErrorKind::kTryAgain);
+}
+
+TEST_F(FileLockTest, GivesANewFileItsModeWhateverTheUmask)
+{
+    const mode_t before = ::umask(0077);
+    const auto lock = FileLock::acquire(path(), 0750, 1s);
+    ::umask(before);
+
+    ASSERT_TRUE(lock.has_value());
+    struct stat st {};
+    ASSERT_EQ(::stat(path().c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 07777, 0750U);
 }
 
 TEST_F(FileLockTest, ReleasesWithItsObject)
