@@ -217,17 +217,26 @@ Result<Json> Json::object(std::string_view key) const
     return value;
 }
 
-Result<std::vector<Json>> Json::elements(std::string_view key) const
+Result<std::vector<Json>> Json::elements_as(std::string_view key) const
 {
-    const Json value = at(key);
     std::vector<Json> out;
-    if (!value.present())
+    if (!present())
         return out;
-    if (!value.is_array())
-        return wrong_type(*value.value_, key, "array");
-    for (const nlohmann::json &element : *value.value_)
+    if (!is_array())
+        return wrong_type(*value_, key, "array");
+    for (const nlohmann::json &element : *value_)
         out.push_back(Json(std::shared_ptr<const nlohmann::json>(value_, &element)));
     return out;
+}
+
+Result<std::vector<Json>> Json::elements(std::string_view key) const
+{
+    return at(key).elements_as(key);
+}
+
+Result<std::vector<Json>> Json::as_elements() const
+{
+    return elements_as("");
 }
 
 Result<std::vector<std::string>> Json::strings(std::string_view key) const

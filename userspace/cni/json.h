@@ -53,12 +53,15 @@ public:
 
     // This value itself, for elements of arrays.
     Result<std::string> as_string() const;
+    Result<std::vector<Json>> as_elements() const;
 
     // The value as compact JSON; "" when absent.
     std::string dump() const;
 
 private:
     explicit Json(std::shared_ptr<const nlohmann::json> value) : value_(std::move(value)) {}
+
+    Result<std::vector<Json>> elements_as(std::string_view key) const;
 
     std::shared_ptr<const nlohmann::json> value_;
 };

@@ -82,6 +82,18 @@ TEST(Json, AMemberOutlivesItsDocument)
     EXPECT_EQ(inner.string("b").value(), "c");
 }
 
+TEST(Json, ReadsArraysInArrays)
+{
+    const Json object = Json::parse_object(R"({"a": [["x", "y"], null, "z"]})").value();
+
+    const auto lists = object.elements("a").value();
+    ASSERT_EQ(lists.size(), 3U);
+    EXPECT_EQ(lists[0].as_elements().value().at(1).as_string().value(), "y");
+    EXPECT_TRUE(lists[1].as_elements().value().empty());
+    EXPECT_EQ(lists[2].as_elements().error().what(),
+              "json: cannot unmarshal string into Go value of type array");
+}
+
 TEST(RepeatedKeys, SeesThemInTheNamedObjectOnly)
 {
     EXPECT_TRUE(has_repeated_keys(R"({"sysctl": {"a": "1", "b": "2", "a": "3"}})", "sysctl"));
