@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The drills that every plugin goes through: killed at every boundary of every system call, and
+// told of every failure that a call of its kind can have. What must be true afterwards:
+//
+// - after a killed ADD: DEL succeeds and leaves the node as it was before; ADD of the same
+//   container then succeeds with its full effect;
+// - after a killed DEL: DEL succeeds and leaves the node as it was before the ADD;
+// - an ADD that failed printed a CNI error, exited with 1 and left the node as it was; one that
+//   succeeded has its full effect;
+// - a DEL that succeeded has removed everything, and one that failed did not keep the next one
+//   from it.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "fault/node.h"
+#include "harness/plugin_call.h"
+
+namespace tortie::test {
+
+struct Drill {
+    PluginCall add;
+    PluginCall del;
+
+    // What else is on the node. Runs on an empty one, at the start and after each finding.
+    std::function<Result<>()> furnish;
+
+    // Brings the node to where each run starts; runs again before each point. Empty: the node is
+    // where the last DEL left it.
+    std::function<Result<>()> prepare;
+
+    // What is compared. Leaves out what may differ from run to run (an allocator's pointer).
+    std::function<Snapshot()> look;
+};
+
+// What a drill did and what it found. `findings` is empty when all went well, and otherwise a text
+// for people: which run, which call, what was wrong.
+struct DrillReport {
+    std::size_t points = 0;  // runs that were disturbed
+    bool complete = false;   // the run after the last point ended by itself
+    std::string findings;
+};
+
+DrillReport kill_add_everywhere(const Drill &drill);
+DrillReport kill_del_everywhere(const Drill &drill);
+DrillReport fail_add_everywhere(const Drill &drill);
+DrillReport fail_del_everywhere(const Drill &drill);
+
+}  // namespace tortie::test
