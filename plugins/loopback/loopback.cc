@@ -67,11 +67,12 @@ cni::Answer add(const cni::Request &request)
     TORTIE_TRY(const NetnsScope inside, NetnsScope::enter(request.netns));
     TORTIE_TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
     TORTIE_TRY(const Link lo, find_link(socket, kName));
-    TORTIE_DO(set_up(socket, lo, true));
+    // Before the step: the kernel may have done it and its answer be lost.
     ScopeExit undo([&] {
         if (auto down = lo.up() ? Result<>() : set_up(socket, lo, false); !down)
             log::warn("cannot undo", {{"error", down.error().what()}});
     });
+    TORTIE_DO(set_up(socket, lo, true));
     TORTIE_TRY(const auto addresses, list_addresses(socket, lo));
     warn_about_others(addresses);
     TORTIE_TRY(auto printed,
