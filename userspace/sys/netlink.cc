@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
@@ -14,6 +15,8 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+
+#include "base/unique_fd.h"
 
 namespace tortie {
 namespace {
@@ -83,6 +86,37 @@ NetlinkAck read_ack(const NetlinkReply &reply)
             ack.text = text->string();
     }
     return ack;
+}
+
+// Whoever closes a netfilter socket waits until everything that nf_tables has deleted so far is
+// freed, a grace period of RCU or ten milliseconds (nft_rcv_nl_event() in nf_tables_api.c), and a
+// plugin's exit would wait with it. So the last reference goes where the kernel's own worker drops
+// it: into a message in a unix socket that holds nothing but itself, which is what the garbage
+// collector of those is for. Kernels before 6.10 collect in our close() and wait as before; so
+// does everybody for whom a step fails.
+void leave_to_the_kernel(int fd)
+{
+    std::array<int, 2> pair{};
+    if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair.data()) < 0)
+        return;
+    // Closing the sender starts the collector, so it goes last: destructors run backwards.
+    const UniqueFd sender(pair[0]);
+    const UniqueFd receiver(pair[1]);
+    const std::array<int, 2> passed{fd, receiver.get()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(passed))> control{};
+    char byte = 0;
+    iovec data{.iov_base = &byte, .iov_len = 1};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(passed));
+    std::memcpy(CMSG_DATA(header), passed.data(), sizeof(passed));
+    ::sendmsg(sender.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 // NLMSG_DONE carries the errno of a dump that failed midway.
@@ -228,12 +262,15 @@ std::string_view NetlinkAttr::string() const
 
 void NetlinkSocket::Free::operator()(nl_sock *socket) const
 {
+    if (without_waiting)
+        leave_to_the_kernel(::nl_socket_get_fd(socket));
     ::nl_socket_free(socket);
 }
 
 Result<NetlinkSocket> NetlinkSocket::open(int protocol)
 {
-    std::unique_ptr<nl_sock, Free> socket(::nl_socket_alloc());
+    std::unique_ptr<nl_sock, Free> socket(::nl_socket_alloc(),
+                                          Free{.without_waiting = protocol == NETLINK_NETFILTER});
     if (!socket)
         return fail_errno(ENOMEM, "open a netlink socket");
     errno = 0;

@@ -154,8 +154,8 @@ struct NetlinkReply {
     template <class Header>
     NetlinkAttrs attrs() const
     {
-        constexpr std::size_t offset = NLMSG_ALIGN(sizeof(Header));
-        return payload.size() > offset ? NetlinkAttrs(payload.subspan(offset)) : NetlinkAttrs();
+        constexpr std::size_t kOffset = NLMSG_ALIGN(sizeof(Header));
+        return payload.size() > kOffset ? NetlinkAttrs(payload.subspan(kOffset)) : NetlinkAttrs();
     }
 };
 
@@ -199,6 +199,7 @@ public:
 private:
     struct Free {
         void operator()(nl_sock *socket) const;
+        bool without_waiting = false;
     };
     enum class Received { kSome, kNothing };
 
