@@ -110,9 +110,17 @@ auto Reservations::ask(const Question &question) -> decltype(question(std::declv
 
 Result<std::vector<IpAddr>> Reservations::files_of(const std::string &owner)
 {
-    TORTIE_TRY(auto ips, ask([&](Index &index) { return index.held_by(owner); }));
-    std::erase_if(ips, [&](const IpAddr &ip) { return store_.holder(ip).owner != owner; });
-    return ips;
+    TORTIE_TRY(const auto ips, ask([&](Index &index) { return index.held_by(owner); }));
+    // To pass over one that cannot be read would lose the address for good: nobody asks again.
+    std::vector<IpAddr> held;
+    for (const IpAddr &ip : ips) {
+        const Holder holder = store_.holder(ip);
+        if (holder.kind == Holder::Kind::kUnreadable)
+            return fail(ErrorKind::kSystem, "cannot read the reservation of " + ip.to_string());
+        if (holder.owner == owner)
+            held.push_back(ip);
+    }
+    return held;
 }
 
 Result<std::vector<IpAddr>> Reservations::held_by(const Attachment &attachment)

@@ -75,6 +75,21 @@ std::optional<std::string> read_regular(int fd, std::size_t max_bytes)
     return content;
 }
 
+bool is_regular(int fd)
+{
+    struct stat st {};
+    return ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+// A link or a device without its driver in the way is not a reservation.
+Holder::Kind why_not_opened(int err)
+{
+    if (err == ENOENT)
+        return Holder::Kind::kNobody;
+    return err == ELOOP || err == ENXIO || err == ENODEV ? Holder::Kind::kUnknown
+                                                         : Holder::Kind::kUnreadable;
+}
+
 }  // namespace
 
 Holder parse_holder(std::string_view content)
@@ -145,13 +160,12 @@ Holder Store::read_holder(const char *name) const
     const UniqueFd fd(
         ::openat(directory_.get(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!fd.valid())
-        return {.kind = errno == ENOENT ? Kind::kNobody : Kind::kUnknown, .owner = {}};
+        return {.kind = why_not_opened(errno), .owner = {}};
     const auto content = read_regular(fd.get(), kMaxReservationBytes);
     if (!content)
-        return {.kind = Kind::kUnknown, .owner = {}};
+        return {.kind = is_regular(fd.get()) ? Kind::kUnreadable : Kind::kUnknown, .owner = {}};
     Holder holder = parse_holder(*content);
-    struct stat st {};
-    if (holder.kind == Kind::kTorn && (::fstat(fd.get(), &st) < 0 || !S_ISREG(st.st_mode)))
+    if (holder.kind == Kind::kTorn && !is_regular(fd.get()))
         holder.kind = Kind::kUnknown;
     return holder;
 }

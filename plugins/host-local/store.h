@@ -38,10 +38,11 @@ struct Attachment {
 // What a reservation file says.
 struct Holder {
     enum class Kind {
-        kNobody,   // no such file
-        kOwner,    // a reservation of `owner`
-        kTorn,     // a regular file that no ADD has finished: empty, NULs, binary
-        kUnknown,  // something else that has the name: it keeps the address, and is left alone
+        kNobody,      // no such file
+        kOwner,       // a reservation of `owner`
+        kTorn,        // a regular file that no ADD has finished: empty, NULs, binary
+        kUnknown,     // something else that has the name: it keeps the address, and is left alone
+        kUnreadable,  // the system failed: whose it is cannot be told
     };
 
     Kind kind = Kind::kNobody;
