@@ -43,7 +43,7 @@ protected:
     PluginOutcome call(const std::string &verb, const std::string &config,
                        const std::string &netns) const
     {
-        return test::run_plugin({.binary = TORTIE_BIN_DIR "/loopback",
+        return test::run_plugin({.binary = test::plugin_path("loopback"),
                                  .env = test::cni_env(verb, "some-container", "eth0", netns),
                                  .input = config,
                                  .arguments = {}});
@@ -287,7 +287,7 @@ TEST_F(Loopback, MayTouchItsOwnNamespaceWhenItIsOverridden)
     env["CNI_NETNS_OVERRIDE"] = "TRUE";
 
     const PluginOutcome added = pod_->inside([&] {
-        return test::run_plugin({.binary = TORTIE_BIN_DIR "/loopback",
+        return test::run_plugin({.binary = test::plugin_path("loopback"),
                                  .env = env,
                                  .input = kConfig10,
                                  .arguments = {}});
@@ -302,7 +302,7 @@ TEST_F(Loopback, IgnoresTheInterfaceNameAndTheArgumentsButNotTheirForm)
     auto env = test::cni_env("ADD", "some-container", "whatever", pod_->path());
     env["CNI_ARGS"] = "nonsense;;";
     const auto add = [&] {
-        return test::run_plugin({.binary = TORTIE_BIN_DIR "/loopback",
+        return test::run_plugin({.binary = test::plugin_path("loopback"),
                                  .env = env,
                                  .input = kConfig10,
                                  .arguments = {}});
