@@ -42,7 +42,10 @@ def _state(entry, dependencies):
     files = dependencies.get(output.group(1)) if output else None
     if not files:
         return None
-    state = hashlib.sha256(entry["command"].encode() + (ROOT / ".clang-tidy").read_bytes())
+    state = hashlib.sha256(entry["command"].encode())
+    for folder in reversed(pathlib.Path(entry["file"]).parents):
+        if ROOT in (folder, *folder.parents) and (folder / ".clang-tidy").exists():
+            state.update((folder / ".clang-tidy").read_bytes())
     for name in sorted(files):
         path = pathlib.Path(entry["directory"], name)
         if ROOT in path.resolve().parents:
