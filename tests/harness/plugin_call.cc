@@ -21,7 +21,7 @@ PluginOutcome run_plugin(const PluginCall &call)
     command.deadline = call.deadline;
     command.argv.insert(command.argv.end(), call.arguments.begin(), call.arguments.end());
     for (const auto &[key, value] : call.env)
-        command.env.push_back(key + '=' + value);
+        command.env.push_back(std::string(key).append("=").append(value));
 
     auto exit = run_command(command);
     if (!exit)

@@ -87,12 +87,14 @@ def fuzz(steps):
 
 
 def e2e(steps):
-    """real runtimes: containers through podman and containerd with these plugins"""
+    """real runtimes: containers through podman and containerd with these plugins; the demo"""
     if steps.build("release") is None:
         return
     env = {"TORTIE_BIN_DIR": str(BUILD / "release/bin")}
     if steps.programs("e2e", env=env) == 0:
         steps.count([Case("e2e tests", FAILED, "there is none in tests/e2e")])
+    steps.say("running scripts/demo")
+    steps.must("scripts/demo", [ROOT / "scripts/demo"], deadline_s=600)
 
 
 # Phases run one after the other, the lanes of a phase side by side (the second one at a lower
