@@ -100,7 +100,8 @@ def main():
     what kill -9 has left is removed by the next run."""
     program = sys.modules["__main__"]
     program.setUpModule, program.tearDownModule = _remember_machine, _compare_machine
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     if os.geteuid() == 0:
         sweep()
     tap.main()

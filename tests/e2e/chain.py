@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chains of plugins for the tests, and what they leave on a node."""
+import json
 import re
 
 V4, V6 = "10.88.0.0/16", "fd00:88::/64"
 GATEWAY_V4, GATEWAY_V6 = "10.88.0.1", "fd00:88::1"
 
 
-def bridge(network, ipv6=True, **ipam):
-    ranges = [[{"subnet": V4}]] + ([[{"subnet": V6}]] if ipv6 else [])
+def bridge(network, ipv6=True, v4=V4, **ipam):
+    ranges = [[{"subnet": v4}]] + ([[{"subnet": V6}]] if ipv6 else [])
     routes = [{"dst": "0.0.0.0/0"}] + ([{"dst": "::/0"}] if ipv6 else [])
     return {"type": "bridge", "bridge": f"br-{network}", "isGateway": True, "ipMasq": True,
             "hairpinMode": True,
@@ -21,6 +22,16 @@ def portmap(backend=None):
 
 def tuning(**settings):
     return {"type": "tuning", "capabilities": {"mac": True}, **settings}
+
+
+def call(node, plugin, verb, settings, version="1.0.0", pod=None):
+    """Calls a plugin as a runtime does for network `demo`, and `pod` (a namespace) if the verb is
+    about one. What it prints, parsed."""
+    config = {"cniVersion": version, "name": "demo", "type": plugin, **settings}
+    about = {"CNI_CONTAINERID": pod, "CNI_NETNS": f"/run/netns/{pod}", "CNI_IFNAME": "eth0"}
+    said = node.run(f"/opt/cni/bin/{plugin}", stdin=json.dumps(config), env={
+        "CNI_COMMAND": verb, "CNI_PATH": "/opt/cni/bin", "CNI_ARGS": "", **(about if pod else {})})
+    return json.loads(said) if said else None
 
 
 def leases(node, network, folder="/var/lib/cni/networks"):

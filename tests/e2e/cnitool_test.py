@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.e2e import case, chain, cnitool
-from tests.e2e.case import TCP, UDP
+from tests.e2e.case import NODE_V4, TCP, UDP
 from tests.e2e.cnitool import Cnitool
 from tests.e2e.node import until
 
@@ -83,15 +83,36 @@ class Chain:
 
         self.assert_nothing_left(self.node, "10.88.0.2", "fd00:88::2")
 
+    def test_gc_of_the_library_removes_what_it_added(self):
+        self.add()
+
+        self.tool("gc", "any")
+
+        self.assert_nothing_left(self.node, "10.88.0.2", "fd00:88::2")
+
     def test_gc_releases_what_the_runtime_no_longer_lists(self):
         self.add("one", PORTS)
         self.add("two", (("tcp", 8081, 80),))
-        # Without its cache the library does not send DEL, so the plugins' own GC has to do it.
+        two = {"containerID": Cnitool.container_id("two"), "ifname": "eth0"}
+        valid = {"cni.dev/valid-attachments": [two]}
+
+        for settings in (chain.portmap(self.backend), chain.tuning(), chain.bridge("demo")):
+            plugin = "host-local" if "ipam" in settings else settings["type"]
+            chain.call(self.node, plugin, "GC", {**settings, **valid}, "1.1.0")
+
+        self.assertEqual(set(chain.leases(self.node, "demo")), {"10.88.0.3", "fd00:88::3"})
+        self.assertEqual(chain.port_rules(self.node, "10.88.0.2", "fd00:88::2"), [])
+        self.assertEqual(self.node.ask(NODE_V4, 8081, netns="client")[0], "two")
+
+    def test_gc_without_a_list_releases_nothing(self):
+        self.add()
+        # Without its cache the library knows no attachments, and leaves the key out.
         self.node.run("rm", "-r", "/var/lib/cni/results")
 
         self.tool("gc", "any")
 
-        self.assert_nothing_left(self.node, "10.88.0.2", "10.88.0.3")
+        self.assertEqual(set(chain.leases(self.node, "demo")), {"10.88.0.2", "fd00:88::2"})
+        self.assert_answers(self.node, "web")
 
     def test_status_is_ready_when_every_address_is_taken(self):
         small = [[{"subnet": "10.88.0.0/30"}]]

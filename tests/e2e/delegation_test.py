@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """host-local as other plugins call it: bridge, ptp and macvlan of Debian."""
-import json
 import pathlib
 import sys
 
@@ -11,31 +10,23 @@ from tests.e2e import case, chain
 
 
 class HostLocalCalledBy(case.Case):
-    def call(self, plugin, verb, name, settings):
-        """What the plugin prints, parsed."""
-        config = {"cniVersion": "1.0.0", "name": "demo", "type": plugin, **settings}
-        said = self.node.run(f"/opt/cni/bin/{plugin}", stdin=json.dumps(config), env={
-            "CNI_COMMAND": verb, "CNI_CONTAINERID": name, "CNI_NETNS": f"/run/netns/{name}",
-            "CNI_IFNAME": "eth0", "CNI_PATH": "/opt/cni/bin", "CNI_ARGS": ""})
-        return json.loads(said) if said else None
-
     def check_addresses_come_and_go(self, plugin, **settings):
         settings["ipam"] = chain.bridge("demo")["ipam"]
         for number, name in enumerate(("one", "two"), start=2):
             self.node.run("ip", "netns", "add", name)
-            result = self.call(plugin, "ADD", name, settings)
+            result = chain.call(self.node, plugin, "ADD", settings, pod=name)
 
             addresses = [f"10.88.0.{number}", f"fd00:88::{number}"]
             self.assertEqual([ip["address"].split("/")[0] for ip in result["ips"]], addresses)
             shown = self.node.run("ip", "-br", "address", "show", "eth0", netns=name)
             for address in addresses:
                 self.assertIn(f" {address}/", shown)
-            self.call(plugin, "CHECK", name, {**settings, "prevResult": result})
+            chain.call(self.node, plugin, "CHECK", {**settings, "prevResult": result}, pod=name)
         self.assertEqual(sorted(chain.leases(self.node, "demo").values()),
                          ["one", "one", "two", "two"])
 
         for name in ("one", "two", "one"):  # a runtime may say it twice
-            self.call(plugin, "DEL", name, settings)
+            chain.call(self.node, plugin, "DEL", settings, pod=name)
         self.assertEqual(chain.leases(self.node, "demo"), {})
 
     def setUp(self):

@@ -166,6 +166,9 @@ class Node:
         remove_cgroups(self.cgroup)
         if self._own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     # --- plugins and configuration ---
 
@@ -183,9 +186,7 @@ class Node:
         return f"{INSIDE}/{path.name}"
 
     def configure(self, name, plugins, version="1.0.0"):
-        """The node's only network: /etc/cni/net.d/NAME.conflist."""
-        for old in (self.folder / "net.d").iterdir():
-            old.unlink()
+        """A network of the node: /etc/cni/net.d/NAME.conflist."""
         (self.folder / "net.d" / f"{name}.conflist").write_text(json.dumps(
             {"cniVersion": version, "name": name, "plugins": plugins}))
 

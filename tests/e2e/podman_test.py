@@ -131,6 +131,21 @@ class Backend:
         self.assert_answers(self.node, "other", 8081, 8054)
         self.assert_silent(self.node)
 
+    def test_a_pod_of_two_networks_keeps_its_ports_when_it_leaves_the_second(self):
+        podman = self.podman(chain.bridge("demo"), chain.portmap(self.backend))
+        self.node.configure("second", [chain.bridge("second", ipv6=False, v4="10.90.0.0/16"),
+                                       chain.portmap(self.backend)])
+        podman.run("web", *PORTS, options=("--network", "demo,second"))
+        self.assertEqual(len(chain.leases(self.node, "second")), 1)
+
+        podman("network", "disconnect", "second", "web")
+
+        self.assert_answers(self.node, "web")
+        self.assertEqual(chain.leases(self.node, "second"), {})
+        self.assertEqual(chain.port_rules(self.node, "10.90.0.2"), [])
+        podman.remove("web")
+        self.assert_nothing_left(self.node)
+
     def test_pods_that_start_at_once_all_get_their_ports(self):
         podman = self.start()
         names = [f"p{i}" for i in range(6)]
