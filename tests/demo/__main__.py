@@ -150,7 +150,8 @@ def main(argv):
     if down:
         say("the node is removed" if take_down() else "there is no node")
         return 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     before = machine.network()
     passed, stays = False, False
     try:
@@ -159,7 +160,7 @@ def main(argv):
     except KeyboardInterrupt:
         say("interrupted")
         return 130
-    except AssertionError as error:
+    except Exception as error:  # a runtime that does not start is the user's news, not a traceback
         say(f"failed: {error}")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up is short, and is finished

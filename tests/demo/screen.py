@@ -12,7 +12,7 @@ def _table(rows):
 
 
 def _section(title, hint, lines):
-    return ["", f"{title:<{WIDTH - len(hint)}}{hint}", *lines]
+    return ["", f"{title:<{WIDTH - len(hint)}}{hint}".rstrip(), *lines]
 
 
 def render(title, pods, reservations, mappings, proofs, add_times):
@@ -23,7 +23,7 @@ def render(title, pods, reservations, mappings, proofs, add_times):
     lines += _section("RESERVATIONS", "found in", _table(
         [(held.address, held.pod, held.where) for held in reservations]))
     lines += _section("HOST PORTS, AND WHAT CARRIES THEM", "found by", _table(
-        [(f"{mapping.port}/{mapping.protocol}", f"-> {mapping.pod} {mapping.target}",
+        [(f"{mapping.port}/{mapping.protocol}", f"{mapping.pod} {mapping.target}",
           mapping.carrier, mapping.shown_by) for mapping in mappings]))
     lines += _section("PROVEN FROM ANOTHER NETWORK NAMESPACE", "pod that answered, whom it saw",
                       _table([(f"$ {proof.command}", proof.answer) for proof in proofs]))

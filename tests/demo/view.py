@@ -62,7 +62,7 @@ def _nf_tables_map(node, protocol, port):
         found = re.search(rf'\b{protocol} \. {port}\b(?: comment "[^"]*")? : (\S+) \. (\d+)',
                           node.run(*command.split()))
         if found:
-            yield _joined(*found.groups()), f"nf_tables map {name}", command
+            yield _joined(*found.groups()), f"nft map {name}", command
 
 
 def _iptables_chain(node, protocol, port):
