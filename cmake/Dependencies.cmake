@@ -15,11 +15,3 @@ tortie_system_library(json)
 # Order counts: dependants first.
 tortie_system_library(libnl nl-route-3 nl-3)
 target_include_directories(tortie_dep_libnl SYSTEM INTERFACE /usr/include/libnl3)
-
-# Debian ships fmt and spdlog as shared objects only. fmt is compiled once, into a static
-# library; spdlog is header-only and included by base/log.cc alone.
-add_library(tortie_dep_fmt STATIC "${CMAKE_CURRENT_LIST_DIR}/fmt_static.cc")
-target_link_libraries(tortie_dep_fmt PRIVATE tortie::hardened)
-add_library(tortie::fmt ALIAS tortie_dep_fmt)
-tortie_system_library(spdlog tortie::fmt)
-target_compile_definitions(tortie_dep_spdlog INTERFACE SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL)

@@ -35,10 +35,10 @@ EXAMPLES = {
         {"plugins/tuning/a.cc": '#include "tuning/a.h"\n#include "cni/skel.h"\n'}),
     layers.libraries_are_included_by_their_owner_only: (
         [{"plugins/tuning/a.cc": "#include <nlohmann/json.hpp>\n"},
-         {"userspace/base/b.h": "#include <spdlog/spdlog.h>\n"},
+         {"userspace/base/b.h": "#include <gtest/gtest.h>\n"},
          {"userspace/cni/b.h": "#include <netlink/netlink.h>\n"}],
         {"userspace/cni/json.cc": "#include <nlohmann/json.hpp>\n",
-         "userspace/base/log.cc": "#include <spdlog/spdlog.h>\n"}),
+         "userspace/base/result.h": "#include <tl/expected.hpp>\n"}),
     layers.costly_headers_are_not_included: (
         [{"plugins/a/a.cc": "#include <iostream>\n"}, {"userspace/sys/a.h": "#include <netdb.h>\n"}],
         {"userspace/sys/a.h": "#include <iosfwd>\n"}),

@@ -5,8 +5,6 @@ import re
 # A library stands behind one folder or file, so that replacing it is that folder's work.
 OWNERS = {
     "nlohmann/": ("userspace/cni/",),
-    "spdlog/": ("userspace/base/log.cc",),
-    "fmt/": ("userspace/base/log.cc", "cmake/fmt_static.cc"),
     "netlink/": ("userspace/sys/",),
     "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
     "gtest/": ("tests/",),

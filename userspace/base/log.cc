@@ -2,49 +2,57 @@
 #include "base/log.h"
 
 #include <algorithm>
-#include <memory>
+#include <chrono>
+#include <cstdio>
 #include <string>
 #include <string_view>
 
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include "base/file.h"
 
 namespace tortie::log {
 namespace {
 
-struct Logger {
-    Logger()
-    {
-        // UTC: local time would read the node's /etc/localtime in every plugin call.
-        out.set_formatter(std::make_unique<spdlog::pattern_formatter>(
-            "%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc));
-        out.flush_on(spdlog::level::trace);
-    }
-
-    spdlog::logger out{"tortie", std::make_shared<spdlog::sinks::stderr_sink_st>()};
+struct Settings {
+    Level lowest = Level::kInfo;
     std::string always;
 };
 
-Logger &logger()
+Settings &settings()
 {
-    static Logger the;
+    static Settings the;
     return the;
 }
 
-spdlog::level::level_enum to_spdlog(Level level)
+std::string_view name_of(Level level)
 {
     switch (level) {
     case Level::kDebug:
-        return spdlog::level::debug;
+        return "debug";
     case Level::kInfo:
-        return spdlog::level::info;
+        return "info";
     case Level::kWarn:
-        return spdlog::level::warn;
+        return "warn";
     case Level::kError:
-        return spdlog::level::err;
+        return "error";
     }
-    return spdlog::level::err;
+    return "error";
+}
+
+// UTC, and not by gmtime_r(), which reads the node's /etc/localtime in every plugin call.
+std::string timestamp(std::chrono::system_clock::time_point now)
+{
+    using namespace std::chrono;  // NOLINT(google-build-using-namespace): units
+    const auto day = floor<days>(now);
+    const year_month_day date(day);
+    const hh_mm_ss time(floor<milliseconds>(now - day));
+    char text[40];
+    const int length = std::snprintf(
+        text, sizeof(text), "%04d-%02u-%02uT%02ld:%02ld:%02ld.%03ldZ",
+        static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+        static_cast<unsigned>(date.day()), static_cast<long>(time.hours().count()),
+        static_cast<long>(time.minutes().count()), static_cast<long>(time.seconds().count()),
+        static_cast<long>(time.subseconds().count()));
+    return {text, static_cast<std::size_t>(length)};
 }
 
 bool needs_quotes(std::string_view text)
@@ -61,7 +69,8 @@ void append_quoted(std::string &line, std::string_view text)
     for (const char c : text) {
         const auto u = static_cast<unsigned char>(c);
         if (u < ' ' || u == 0x7f) {
-            line += fmt::format("\\x{:02x}", u);
+            constexpr std::string_view kDigits = "0123456789abcdef";
+            line += {'\\', 'x', kDigits[u >> 4], kDigits[u & 15]};
             continue;
         }
         if (c == '"' || c == '\\')
@@ -98,23 +107,27 @@ Level level_from(std::string_view text)
 
 void open(Level lowest, std::initializer_list<Field> always)
 {
-    Logger &log = logger();
-    log.out.set_level(to_spdlog(lowest));
-    log.always.clear();
+    settings().lowest = lowest;
+    settings().always.clear();
     for (const Field &field : always)
-        append(log.always, field);
+        append(settings().always, field);
 }
 
 void event(Level level, std::string_view what, std::initializer_list<Field> fields)
 {
-    Logger &log = logger();
-    if (!log.out.should_log(to_spdlog(level)))
+    if (level < settings().lowest)
         return;
-    std::string line = log.always;
+    std::string line = timestamp(std::chrono::system_clock::now());
+    append(line, {"level", name_of(level)});
+    if (!settings().always.empty())
+        line += ' ' + settings().always;
     append(line, {"event", what});
     for (const Field &field : fields)
         append(line, field);
-    log.out.log(to_spdlog(level), line);
+    line += '\n';
+    // In one call, so that lines of plugins that run at once do not mix. Who could be told that it
+    // failed?
+    [[maybe_unused]] const auto ignored = write_all(2, line, "stderr");
 }
 
 }  // namespace tortie::log

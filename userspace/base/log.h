@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One line an event, `key=value`, to stderr: stdout belongs to the CNI result. What happened is a
-// constant text, what varies is a field, so that a log can be searched. log.cc alone includes
-// spdlog.
+// constant text, what varies is a field, so that a log can be searched.
 //
 // Secrets and configuration never go in. Values may come from a pod's author: they are quoted and
 // escaped, so that they cannot start a line of their own.
