@@ -37,8 +37,8 @@ bool too_deep(std::string_view text)
     return false;
 }
 
-// Keeps the first error's text; builds nothing.
-class ErrorText : public nlohmann::json_sax<nlohmann::json> {
+// Goes through a document and builds nothing.
+class Visitor : public nlohmann::json_sax<nlohmann::json> {
 public:
     bool null() override { return true; }
     bool boolean(bool) override { return true; }
@@ -52,6 +52,15 @@ public:
     bool end_object() override { return true; }
     bool start_array(std::size_t) override { return true; }
     bool end_array() override { return true; }
+    bool parse_error(std::size_t, const std::string &, const nlohmann::detail::exception &) override
+    {
+        return false;
+    }
+};
+
+// Keeps the first error's text.
+class ErrorText : public Visitor {
+public:
     bool parse_error(std::size_t, const std::string &,
                      const nlohmann::detail::exception &error) override
     {
@@ -64,6 +73,47 @@ public:
     }
 
     std::string text;
+};
+
+// Looks for a key that stands twice in the object at one of the top-level keys.
+class RepeatedKeys : public Visitor {
+public:
+    explicit RepeatedKeys(std::string_view top_level_key) : top_level_key_(top_level_key) {}
+
+    bool start_object(std::size_t) override { return enter(); }
+    bool start_array(std::size_t) override { return enter(); }
+    bool end_object() override { return leave(); }
+    bool end_array() override { return leave(); }
+    bool key(string_t &name) override
+    {
+        if (depth_ == 1) {
+            inside_ = equals_ignore_case(name, top_level_key_);
+            seen_.clear();
+        } else if (depth_ == 2 && inside_ && !seen_.insert(name).second) {
+            found_ = true;
+        }
+        return true;
+    }
+
+    bool found() const { return found_; }
+
+private:
+    bool enter()
+    {
+        ++depth_;
+        return true;
+    }
+    bool leave()
+    {
+        --depth_;
+        return true;
+    }
+
+    std::string_view top_level_key_;
+    int depth_ = 0;
+    bool inside_ = false;
+    bool found_ = false;
+    std::set<std::string, std::less<>> seen_;
 };
 
 std::string parse_error_of(std::string_view text)
@@ -284,23 +334,10 @@ bool has_repeated_keys(std::string_view text, std::string_view key)
 {
     if (too_deep(text))
         return false;
-    bool inside = false;
-    bool repeated = false;
-    std::set<std::string, std::less<>> seen;
-    const auto watch = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json &value) {
-        if (event != nlohmann::json::parse_event_t::key)
-            return true;
-        const std::string &name = value.get_ref<const std::string &>();
-        if (depth == 1) {
-            inside = equals_ignore_case(name, key);
-            seen.clear();
-        } else if (depth == 2 && inside && !seen.insert(name).second) {
-            repeated = true;
-        }
-        return true;
-    };
-    [[maybe_unused]] const auto ignored = nlohmann::json::parse(text, watch, false);
-    return repeated;
+    // Not json::parse() with a callback: that takes quadratic time for objects in an object.
+    RepeatedKeys visitor(key);
+    nlohmann::json::sax_parse(text, &visitor);
+    return visitor.found();
 }
 
 struct JsonWriter::Value {
