@@ -43,6 +43,14 @@ Result<> restore_sysctl(const std::string &name, const std::string &value)
     return written;
 }
 
+// What can only be written (route/flush), or was never written (stable_secret). After any other
+// failure there is a value, and DEL would have to know it.
+bool has_no_value(std::string_view name, const Error &error)
+{
+    return error.sys_errno() == EACCES ||
+           (error.sys_errno() == EIO && name.ends_with("/stable_secret"));
+}
+
 }  // namespace
 
 Result<Tuner> Tuner::with_link(const std::string &ifname)
@@ -70,9 +78,8 @@ Result<Settings> Tuner::read(const Settings &wanted) const
         auto read = read_sysctl(name);
         if (read)
             now.sysctls.emplace(name, *std::move(read));
-        else if (read.error().kind() == ErrorKind::kNotFound)
+        else if (!has_no_value(name, read.error()))
             return fail(std::move(read).error());
-        // Others can only be written (route/flush), or have no value yet (stable_secret).
     }
     if (wanted.mac && !link().mac.empty())
         now.mac = link().mac;

@@ -61,13 +61,16 @@ Result<std::string> answer_with_mac(cni::CniResult result, const cni::Request &r
 }
 
 // The backup of an earlier ADD of the same attachment: one that was killed, or a repeated one.
-std::optional<Backup> earlier_backup(const BackupFile &file)
+// Errors: it cannot be read now, and to overwrite it would lose what was there first.
+Result<std::optional<Backup>> earlier_backup(const BackupFile &file)
 {
     auto backup = file.read();
     if (backup)
         return *std::move(backup);
-    if (backup.error().kind() != ErrorKind::kNotFound)
-        log::warn("overwrites a backup that cannot be read", {{"error", backup.error().what()}});
+    if (backup.error().kind() == ErrorKind::kInvalidInput)
+        log::warn("overwrites a backup that makes no sense", {{"error", backup.error().what()}});
+    else if (backup.error().kind() != ErrorKind::kNotFound)
+        return fail(std::move(backup).error());
     return std::nullopt;
 }
 
@@ -87,7 +90,7 @@ Done change(const cni::Request &request, const Config &config, const Settings &w
                                                   : Result<Tuner>(Tuner::without_link()));
     TORTIE_TRY(const Settings before, tuner.read(wanted));
 
-    const std::optional<Backup> earlier = earlier_backup(file);
+    TORTIE_TRY(const std::optional<Backup> earlier, earlier_backup(file));
     ScopeExit undo([&] {
         if (tuner.undo())
             put_back(file, earlier);
@@ -100,15 +103,17 @@ Done change(const cni::Request &request, const Config &config, const Settings &w
     return {};
 }
 
-// What there is to restore. Garbage is nothing.
-std::optional<Settings> settings_to_restore(const BackupFile &file)
+// What there is to restore. Garbage is nothing. Errors: it cannot be read now.
+Result<Settings> settings_to_restore(const BackupFile &file)
 {
     auto backup = file.read();
     if (backup)
         return std::move(backup->before);
-    if (backup.error().kind() != ErrorKind::kNotFound)
-        log::warn("removes a backup that cannot be read", {{"error", backup.error().what()}});
-    return std::nullopt;
+    if (backup.error().kind() == ErrorKind::kInvalidInput)
+        log::warn("removes a backup that makes no sense", {{"error", backup.error().what()}});
+    else if (backup.error().kind() != ErrorKind::kNotFound)
+        return fail(std::move(backup).error());
+    return Settings();
 }
 
 Result<Tuner> tuner_for(const Settings &before, const std::string &ifname)
@@ -159,7 +164,9 @@ cni::Answer del(const cni::Request &request)
     if (!file)
         return std::string();  // no ADD of it can have succeeded
     const auto before = settings_to_restore(*file);
-    if (before && !restore(*before, request))
+    if (!before)
+        log::warn("restores nothing", {{"error", before.error().what()}});
+    if (!before || (!before->empty() && !restore(*before, request)))
         return std::string();
     if (const auto removed = file->remove(); !removed)
         log::warn("cannot remove the backup", {{"error", removed.error().what()}});

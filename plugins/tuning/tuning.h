@@ -15,8 +15,8 @@ namespace tortie::tuning {
 cni::Answer add(const cni::Request &request);
 
 // Restores what the backup says and removes it. Always succeeds: a backup is also removed when the
-// namespace is gone or the file is garbage, and kept only when the kernel refused a value, for the
-// next DEL.
+// namespace is gone or the file is garbage, and kept only when a value could not be read or the
+// kernel refused it, for the next DEL.
 cni::Answer del(const cni::Request &request);
 
 cni::Answer check(const cni::Request &request);

@@ -31,6 +31,9 @@ struct Drill {
     // where the last DEL left it.
     std::function<Result<>()> prepare;
 
+    // tuning's DEL always succeeds; what it could not do it leaves for the next one.
+    bool del_always_succeeds = false;
+
     // What is compared. Leaves out what may differ from run to run (an allocator's pointer).
     std::function<Snapshot()> look;
 };
