@@ -26,6 +26,7 @@ IpAddr ip(std::string_view text)
 RangeSet subnets(const std::vector<std::string> &cidrs)
 {
     std::vector<RangeConfig> configs;
+    configs.reserve(cidrs.size());
     for (const std::string &cidr : cidrs)
         configs.push_back(
             {.subnet = Cidr::parse(cidr).value(), .start = {}, .end = {}, .gateway = {}});

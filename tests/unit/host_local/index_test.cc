@@ -204,37 +204,59 @@ TEST(Index, DoesNotGrowForEverWhileAnIpv6RangeIsWalkedThrough)
     EXPECT_LE(st.st_size, 16 * 512);
 }
 
-// Adds, removals, looks, saves and loads in any order; the seed is fixed.
-TEST_F(IndexFile, AgreesWithAModelThroughRandomOperations)
-{
-    std::mt19937 random(20261125);
-    Model model;
-    Index index;
-    for (int step = 0; step < 20'000; ++step) {
+// One random step after the other, on an index and on a model; the seed is fixed.
+class RandomWalk {
+public:
+    void step(Index &index)
+    {
         const bool v6 = random() % 4 == 0;
         const IpAddr at = v6 ? ip("2001:db8::" + std::to_string(random() % 9000))
-                             : ipv4(static_cast<std::uint32_t>(0x0a000000 + random() % 6000));
+                             : ipv4(kFirst + random() % 6000);
         const std::string owner = "c" + std::to_string(random() % 1500) + "\r\neth0";
-        switch (random() % 4) {
-        case 0:
-        case 1:
-            if (!model.is_taken(at)) {
-                ASSERT_TRUE(index.put(owner, at));
-                model.put(owner, at);
-            }
-            break;
-        case 2:
-            for (const IpAddr &held : model.held_by(owner)) {
-                ASSERT_TRUE(index.erase(owner, held));
-                model.erase(held);
-            }
-            break;
-        default:
-            if (!v6) {
-                ASSERT_EQ(index.first_free(at, ipv4(0x0a0017ff)).value(),
-                          model.first_free(at, ipv4(0x0a0017ff)));
-            }
+        const std::uint32_t choice = random() % 4;
+        if (choice < 2)
+            put(index, owner, at);
+        else if (choice == 2)
+            release(index, owner);
+        else if (!v6) {
+            ASSERT_EQ(index.first_free(at, last_).value(), model_.first_free(at, last_));
         }
+    }
+
+    const Model &model() const { return model_; }
+
+private:
+    static constexpr std::uint32_t kFirst = 0x0a000000;
+    const IpAddr last_ = ipv4(0x0a0017ff);
+
+    std::uint32_t random() { return static_cast<std::uint32_t>(engine_()); }
+
+    void put(Index &index, const std::string &owner, const IpAddr &at)
+    {
+        if (model_.is_taken(at))
+            return;
+        ASSERT_TRUE(index.put(owner, at));
+        model_.put(owner, at);
+    }
+    void release(Index &index, const std::string &owner)
+    {
+        for (const IpAddr &held : model_.held_by(owner)) {
+            ASSERT_TRUE(index.erase(owner, held));
+            model_.erase(held);
+        }
+    }
+
+    std::mt19937 engine_{20261125};
+    Model model_;
+};
+
+TEST_F(IndexFile, AgreesWithAModelThroughRandomOperationsSavesAndLoads)
+{
+    RandomWalk walk;
+    Index index;
+    for (int step = 0; step < 20'000; ++step) {
+        walk.step(index);
+        ASSERT_FALSE(HasFatalFailure());
         if (step % 997 == 0) {
             ASSERT_TRUE(save(index, seal_of(step)));
             auto loaded = load(seal_of(step));
@@ -242,8 +264,8 @@ TEST_F(IndexFile, AgreesWithAModelThroughRandomOperations)
             index = *std::move(loaded);
         }
     }
-    expect_same(index, model);
-    EXPECT_GT(model.all().size(), 1000U);
+    expect_same(index, walk.model());
+    EXPECT_GT(walk.model().all().size(), 1000U);
 }
 
 TEST_F(IndexFile, IsUpdatedInPlace)
@@ -352,6 +374,31 @@ protected:
         }
     }
 
+    // Random words in a random block, not the head, and the right checksum.
+    void poison_a_block(std::mt19937 &random)
+    {
+        BlockFile blocks(UniqueFd(::open(path().c_str(), O_RDWR | O_CLOEXEC)));
+        const auto count = static_cast<std::uint32_t>(good_.size() / kBlockBytes);
+        const auto number = 1 + static_cast<std::uint32_t>(random()) % (count - 1);
+        Block block = blocks.read<Block>(number).value();
+        for (std::uint64_t &word : block.words) {
+            if (random() % 3 == 0)
+                word = static_cast<std::uint64_t>(random()) << (random() % 33);
+        }
+        ASSERT_TRUE(blocks.write(number, block));
+    }
+
+    static void use(Index &index)
+    {
+        for (std::uint32_t i = 0; i < 40; ++i) {
+            const std::string owner = "c" + std::to_string(i) + "\r\neth0";
+            static_cast<void>(index.held_by(owner));
+            static_cast<void>(index.first_free(ipv4(0x0a000000 + i * 50), ipv4(0x0a00ffff)));
+            static_cast<void>(index.put(owner, ipv4(0x0a100000 + i * 2048)));
+            static_cast<void>(index.erase(owner, ipv4(0x0a000001 + i)));
+        }
+    }
+
     Model model_;
     std::string good_;
 };
@@ -393,26 +440,11 @@ TEST_F(DamagedIndex, SurvivesBlocksOfAnEnemy)
     std::mt19937 random(1);
     for (int round = 0; round < 300; ++round) {
         set_content(good_);
-        BlockFile blocks(UniqueFd(::open(path().c_str(), O_RDWR | O_CLOEXEC)));
-        const auto blocks_in_file = static_cast<std::uint32_t>(good_.size() / kBlockBytes);
-        for (int i = 0; i < 6; ++i) {
-            const auto number = 1 + static_cast<std::uint32_t>(random()) % (blocks_in_file - 1);
-            Block block = blocks.read<Block>(number).value_or(Block{});
-            for (std::uint64_t &word : block.words) {
-                if (random() % 3 == 0)
-                    word = static_cast<std::uint64_t>(random()) << (random() % 33);
-            }
-            ASSERT_TRUE(blocks.write(number, block));
-        }
+        for (int i = 0; i < 6; ++i)
+            poison_a_block(random);
         auto index = load(seal_of(1));
         ASSERT_TRUE(index);
-        for (std::uint32_t i = 0; i < 40; ++i) {
-            const std::string owner = "c" + std::to_string(i) + "\r\neth0";
-            static_cast<void>(index->held_by(owner));
-            static_cast<void>(index->first_free(ipv4(0x0a000000 + i * 50), ipv4(0x0a00ffff)));
-            static_cast<void>(index->put(owner, ipv4(0x0a100000 + i * 2048)));
-            static_cast<void>(index->erase(owner, ipv4(0x0a000001 + i)));
-        }
+        use(*index);
     }
 }
 
