@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datapath/nftables_port_mapper.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/scope_exit.h"
+#include "datapath/localnet_guard.h"
+#include "harness/netns.h"
+#include "harness/temp_dir.h"
+#include "sys/nf_tables.h"
+#include "sys/nf_tables_batch.h"
+
+namespace tortie {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+PortMapping mapping(std::uint16_t host_port, std::optional<std::string_view> host_ip = std::nullopt,
+                    Protocol protocol = Protocol::kTcp)
+{
+    PortMapping out;
+    out.host_port = host_port;
+    out.container_port = 80;
+    out.protocol = protocol;
+    if (host_ip)
+        out.host_ip = IpAddr::parse(*host_ip);
+    return out;
+}
+
+// Container `id` at 10.88.0.<host>/16 with one TCP port.
+Publication pod(std::string_view id, int host, std::uint16_t host_port)
+{
+    return {.attachment = {"net", std::string(id), "eth0"},
+            .addresses = {*Cidr::parse("10.88.0." + std::to_string(host) + "/16")},
+            .mappings = {mapping(host_port)},
+            .policy = {}};
+}
+
+int count(std::string_view text, std::string_view what)
+{
+    int n = 0;
+    for (auto at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1))
+        ++n;
+    return n;
+}
+
+class NftablesPortMapperTest : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        TORTIE_NEEDS_ROOT();
+        node_.emplace();
+    }
+
+    Result<std::vector<PublishedPort>> try_publish(const Publication &publication)
+    {
+        return node_->inside([&] { return mapper_.publish(publication); });
+    }
+
+    std::vector<PublishedPort> publish(const Publication &publication)
+    {
+        auto done = try_publish(publication);
+        EXPECT_TRUE(done) << done.error().what();
+        return done ? *done : std::vector<PublishedPort>();
+    }
+
+    std::vector<PublishedPort> withdraw(const Publication &publication)
+    {
+        auto done = node_->inside([&] { return mapper_.withdraw(publication); });
+        EXPECT_TRUE(done) << done.error().what();
+        return done ? *done : std::vector<PublishedPort>();
+    }
+
+    // Empty when all is well.
+    std::string check(const Publication &publication)
+    {
+        const auto done = node_->inside([&] { return mapper_.check(publication); });
+        if (done)
+            return "";
+        EXPECT_EQ(done.error().kind(), ErrorKind::kNotFound);
+        return done.error().what();
+    }
+
+    std::string nft(const std::vector<std::string> &arguments)
+    {
+        std::vector<std::string> argv{"nft"};
+        argv.insert(argv.end(), arguments.begin(), arguments.end());
+        return node_->run(argv);
+    }
+
+    std::string map(const std::string &name)
+    {
+        return nft({"list", "map", "inet", "tortie", name});
+    }
+    std::string set(const std::string &name)
+    {
+        return nft({"list", "set", "inet", "tortie", name});
+    }
+    std::string ruleset() { return nft({"list", "ruleset"}); }
+
+    std::optional<test::Netns> node_;
+    NftablesPortMapper mapper_{""};
+};
+
+TEST_F(NftablesPortMapperTest, WritesATableThatNftReloadsUnchanged)
+{
+    Publication all = pod("all", 2, 8080);
+    all.addresses.push_back(*Cidr::parse("fd00:88::2/64"));
+    all.mappings = {mapping(8080), mapping(53, "192.0.2.1", Protocol::kUdp),
+                    mapping(9, "2001:db8::1", Protocol::kSctp)};
+    Publication single = pod("single", 3, 81);
+    single.addresses = {*Cidr::parse("10.99.0.3/32"), *Cidr::parse("fd00:99::3/128")};
+    Publication everything = pod("everything", 4, 82);
+    everything.policy.masq_all = true;
+    Publication under_conditions = pod("conditions", 5, 83);
+    under_conditions.policy.conditions_v4 = {"iifname", "\"eth0\""};
+    for (const Publication &each : {all, single, everything, under_conditions, pod("w", 6, 8080)})
+        publish(each);
+    const std::string listing = ruleset();
+
+    const test::TempDir dir;
+    ASSERT_TRUE(replace_file(dir / "rules", "flush ruleset\n" + listing, 0600));
+    nft({"-f", dir / "rules"});
+
+    EXPECT_EQ(ruleset(), listing);
+    for (const Publication &each : {all, single, everything, under_conditions, pod("w", 6, 8080)})
+        EXPECT_EQ(check(each), "");
+    EXPECT_THAT(withdraw(all), SizeIs(4));
+}
+
+TEST_F(NftablesPortMapperTest, ShowsWhoseAPortIsInTheListing)
+{
+    publish(pod("3f5c8a", 2, 8080));
+
+    EXPECT_THAT(map("ports4"), HasSubstr("tcp . 8080 comment \"net 3f5c8a eth0 "));
+    EXPECT_THAT(map("ports4"), HasSubstr(" : 10.88.0.2 . 80"));
+}
+
+TEST_F(NftablesPortMapperTest, WithdrawsEverythingAndSaysWhat)
+{
+    Publication both = pod("ctr", 2, 8080);
+    both.addresses.push_back(*Cidr::parse("fd00:88::2/64"));
+    both.mappings.push_back(mapping(53, "192.0.2.1", Protocol::kUdp));
+    publish(both);
+    EXPECT_EQ(check(both), "");
+
+    const auto withdrawn = withdraw(both);
+
+    EXPECT_THAT(
+        withdrawn,
+        testing::UnorderedElementsAre(
+            PublishedPort{Protocol::kTcp, std::nullopt, 8080, *IpAddr::parse("10.88.0.2"), 80},
+            PublishedPort{Protocol::kTcp, std::nullopt, 8080, *IpAddr::parse("fd00:88::2"), 80},
+            PublishedPort{Protocol::kUdp, IpAddr::parse("192.0.2.1"), 53,
+                          *IpAddr::parse("10.88.0.2"), 80}));
+    EXPECT_THAT(ruleset(), Not(HasSubstr("elements")));
+    EXPECT_THAT(withdraw(both), IsEmpty());
+}
+
+// Without a NAT rule nothing is tracked any more, and live flows of others would break.
+TEST_F(NftablesPortMapperTest, KeepsItsBaseChainsAfterTheLastPort)
+{
+    publish(pod("ctr", 2, 8080));
+    withdraw(pod("ctr", 2, 8080));
+
+    EXPECT_EQ(count(ruleset(), "type nat hook"), 3);
+}
+
+TEST_F(NftablesPortMapperTest, WithdrawsWithoutKnowingMappingsOrAddresses)
+{
+    Publication published = pod("ctr", 2, 8080);
+    published.policy.conditions_v4 = {"iifname", "eth0"};
+    published.mappings.push_back(mapping(8081));
+    publish(published);
+    Publication bare = pod("ctr", 2, 1);
+    bare.addresses.clear();
+    bare.mappings.clear();
+
+    EXPECT_THAT(withdraw(bare), SizeIs(2));
+    EXPECT_THAT(ruleset(), Not(HasSubstr("elements")));
+}
+
+TEST_F(NftablesPortMapperTest, WithdrawsWhereThereIsNothing)
+{
+    EXPECT_THAT(withdraw(pod("ctr", 2, 8080)), IsEmpty());
+    EXPECT_EQ(ruleset(), "");
+}
+
+TEST_F(NftablesPortMapperTest, WithdrawsWhatARenamedNetworkLeft)
+{
+    publish(pod("ctr", 2, 8080));
+    Publication renamed = pod("ctr", 2, 8080);
+    renamed.attachment.network = "other";
+
+    EXPECT_THAT(withdraw(renamed), SizeIs(1));
+}
+
+TEST_F(NftablesPortMapperTest, KeepsTwoInterfacesOfAContainerApart)
+{
+    Publication second = pod("ctr", 2, 81);
+    second.attachment.network = "second";
+    second.attachment.ifname = "eth1";
+    publish(pod("ctr", 2, 80));
+    publish(second);
+
+    withdraw(pod("ctr", 2, 80));
+
+    EXPECT_EQ(check(second), "");
+}
+
+TEST_F(NftablesPortMapperTest, ChangesNothingWhenAnAddIsRepeated)
+{
+    publish(pod("ctr", 2, 8080));
+    const std::string once = ruleset();
+
+    publish(pod("ctr", 2, 8080));
+
+    EXPECT_EQ(ruleset(), once);
+}
+
+TEST_F(NftablesPortMapperTest, ReplacesWhatTheAttachmentHadBefore)
+{
+    publish(pod("ctr", 2, 8080));
+
+    publish(pod("ctr", 3, 9090));
+
+    EXPECT_THAT(map("ports4"), AllOf(HasSubstr("9090"), Not(HasSubstr("8080"))));
+    Publication none = pod("ctr", 3, 9090);
+    none.mappings.clear();
+    publish(none);
+    EXPECT_THAT(ruleset(), Not(HasSubstr("elements")));
+}
+
+TEST_F(NftablesPortMapperTest, LeavesAPortToTheOlderPodUntilThatIsGone)
+{
+    publish(pod("old", 2, 8080));
+
+    const auto holders = publish(pod("young", 3, 8080));
+
+    EXPECT_THAT(holders, ElementsAre(PublishedPort{Protocol::kTcp, std::nullopt, 8080,
+                                                   *IpAddr::parse("10.88.0.2"), 80}));
+    EXPECT_EQ(check(pod("old", 2, 8080)), "");
+    EXPECT_EQ(check(pod("young", 3, 8080)), "");
+    EXPECT_THAT(map("ports4"), HasSubstr("10.88.0.2"));
+
+    withdraw(pod("old", 2, 8080));
+    EXPECT_THAT(map("ports4"), HasSubstr("10.88.0.3"));
+    EXPECT_THAT(map("waiting4"), Not(HasSubstr("elements")));
+    EXPECT_THAT(set("masq_ports4_16"), HasSubstr("net young eth0"));
+    EXPECT_EQ(check(pod("young", 3, 8080)), "");
+}
+
+TEST_F(NftablesPortMapperTest, GivesThePortToTheOldestOfThoseThatWait)
+{
+    Publication one_address = pod("third", 4, 8080);
+    one_address.mappings = {mapping(8080, "192.0.2.1")};
+    publish(pod("first", 2, 8080));
+    publish(pod("second", 3, 8080));
+    publish(one_address);
+
+    withdraw(pod("first", 2, 8080));
+    EXPECT_THAT(map("ports4"), HasSubstr("net second"));
+    EXPECT_THAT(map("addrs4"), Not(HasSubstr("elements")));
+
+    withdraw(pod("second", 3, 8080));
+    EXPECT_THAT(map("addrs4"), HasSubstr("net third"));
+    EXPECT_EQ(check(one_address), "");
+}
+
+TEST_F(NftablesPortMapperTest, ForgetsAClaimThatIsWithdrawnWhileItWaits)
+{
+    publish(pod("old", 2, 8080));
+    publish(pod("young", 3, 8080));
+
+    EXPECT_THAT(withdraw(pod("young", 3, 8080)), IsEmpty());
+
+    EXPECT_THAT(map("waiting4"), Not(HasSubstr("elements")));
+    EXPECT_EQ(check(pod("old", 2, 8080)), "");
+}
+
+TEST_F(NftablesPortMapperTest, MasqueradesTheSubnetAndLocalhost)
+{
+    publish(pod("ctr", 2, 8080));
+
+    EXPECT_THAT(set("masq_ports4_16"), HasSubstr("10.88.0.0 . tcp . 8080"));
+    EXPECT_THAT(set("masq_ports4_8"), HasSubstr("127.0.0.0 . tcp . 8080"));
+    EXPECT_THAT(nft({"list", "chain", "inet", "tortie", "from_ports4"}),
+                HasSubstr("ip saddr & 255.255.0.0 . meta l4proto . th dport @masq_ports4_16"));
+}
+
+// 10.5.6.7 & 255.0.0.0 is 10.0.0.0: one set for all lengths would take it for the subnet.
+TEST_F(NftablesPortMapperTest, KeepsSourcesOfDifferentPrefixLengthsApart)
+{
+    Publication first_subnet = pod("ctr", 2, 8080);
+    first_subnet.addresses = {*Cidr::parse("10.0.0.2/24")};
+
+    publish(first_subnet);
+
+    EXPECT_THAT(set("masq_ports4_24"), HasSubstr("10.0.0.0 . tcp . 8080"));
+    EXPECT_THAT(set("masq_ports4_8"), Not(HasSubstr("10.0.0.0")));
+}
+
+TEST_F(NftablesPortMapperTest, MasqueradesEverySourceOrNone)
+{
+    Publication every = pod("every", 2, 80);
+    every.policy.masq_all = true;
+    Publication none = pod("none", 3, 81);
+    none.policy.snat = false;
+    publish(every);
+    publish(none);
+
+    EXPECT_THAT(set("masq_ports4_0"), HasSubstr("0.0.0.0 . tcp . 80"));
+    EXPECT_THAT(ruleset(), Not(HasSubstr("0 . tcp . 81")));
+}
+
+TEST_F(NftablesPortMapperTest, KeepsTheConditionsOfNetworksApart)
+{
+    Publication a = pod("a", 2, 80);
+    a.policy.conditions_v4 = {"iifname", "\"eth0\""};
+    Publication b = pod("b", 3, 80);
+    b.policy.conditions_v4 = {"ip", "saddr", "192.0.2.0/24"};
+    publish(a);
+    publish(b);
+    publish(pod("c", 4, 80));
+
+    const std::string chain = nft({"list", "chain", "inet", "tortie", "hostports"});
+
+    EXPECT_THAT(chain, HasSubstr("meta nfproto ipv4 iifname \"eth0\" jump hostports4_"));
+    EXPECT_THAT(chain, HasSubstr("ip saddr 192.0.2.0/24 jump hostports4_"));
+    for (const Publication &each : {a, b, pod("c", 4, 80)})
+        EXPECT_EQ(check(each), "");
+    withdraw(a);
+    EXPECT_EQ(check(b), "");
+}
+
+TEST_F(NftablesPortMapperTest, ChangesNothingWhenNftRefusesTheConditions)
+{
+    for (const std::vector<std::string> &words :
+         {std::vector<std::string>{"no", "such", "words"}, {"accept", "#"}, {"accept;"}}) {
+        Publication bad = pod("ctr", 2, 80);
+        bad.policy.conditions_v4 = words;
+
+        const auto done = try_publish(bad);
+
+        ASSERT_FALSE(done);
+        EXPECT_EQ(done.error().kind(), ErrorKind::kInvalidInput) << done.error().what();
+        EXPECT_EQ(ruleset(), "");
+    }
+}
+
+TEST_F(NftablesPortMapperTest, PublishesThousandsOfPortsAtOnce)
+{
+    Publication many = pod("many", 2, 1);
+    many.mappings.clear();
+    for (std::uint16_t port = 1; port <= 5000; ++port)
+        many.mappings.push_back(mapping(port));
+    publish(many);
+    EXPECT_EQ(check(many), "");
+
+    Publication bare = many;
+    bare.mappings.clear();
+    EXPECT_THAT(withdraw(bare), SizeIs(5000));
+    EXPECT_THAT(ruleset(), Not(HasSubstr("elements")));
+}
+
+// Runs `body` in `count` processes at once; the number of those that failed.
+template <class Body>
+int failures_of(int processes, Body &&body)
+{
+    std::vector<pid_t> children;
+    for (int i = 0; i < processes; ++i) {
+        const pid_t child = ::fork();
+        if (child == 0)
+            ::_exit(body(i) ? 0 : 1);
+        children.push_back(child);
+    }
+    int failed = 0;
+    for (const pid_t child : children) {
+        int status = -1;
+        ::waitpid(child, &status, 0);
+        failed += status != 0;
+    }
+    return failed;
+}
+
+TEST_F(NftablesPortMapperTest, SurvivesThirtyCallsAtOnceOnAnEmptyNode)
+{
+    const auto one = [](int i) {
+        return pod("ctr" + std::to_string(i), i + 2, std::uint16_t(80 + i));
+    };
+
+    EXPECT_EQ(failures_of(30, [&](int i) { return try_publish(one(i)).has_value(); }), 0);
+
+    for (int i = 0; i < 30; ++i)
+        EXPECT_EQ(check(one(i)), "");
+    EXPECT_EQ(count(ruleset(), "comment \"published ports\""), 2);
+    EXPECT_EQ(
+        failures_of(30,
+                    [&](int i) {
+                        return node_->inside([&] { return mapper_.withdraw(one(i)); }).has_value();
+                    }),
+        0);
+    EXPECT_THAT(ruleset(), Not(HasSubstr("elements")));
+}
+
+TEST_F(NftablesPortMapperTest, GivesOnePortToOneOfThirtyAtOnce)
+{
+    failures_of(30, [&](int i) {
+        return try_publish(pod("ctr" + std::to_string(i), i + 2, 80)).has_value();
+    });
+
+    EXPECT_EQ(count(map("ports4"), "tcp . 80 "), 1);
+    EXPECT_EQ(count(map("waiting4"), "tcp . 80 "), 29);
+}
+
+TEST_F(NftablesPortMapperTest, MakesOneEntryRuleWhenManyNeedTheFirst)
+{
+    const auto one = [](int i) {
+        Publication out = pod("ctr" + std::to_string(i), i + 2, std::uint16_t(80 + i));
+        out.policy.conditions_v4 = {"iifname", "eth0"};
+        return out;
+    };
+    EXPECT_EQ(failures_of(10, [&](int i) { return try_publish(one(i)).has_value(); }), 0);
+    publish(one(11));
+
+    EXPECT_EQ(count(nft({"list", "chain", "inet", "tortie", "hostports"}), "iifname"), 1);
+}
+
+TEST_F(NftablesPortMapperTest, GetsThroughWhileOthersKeepChangingNfTables)
+{
+    const pid_t busy = ::fork();
+    if (busy == 0) {
+        auto tables = node_->inside([] { return nft::NfTables::open(); });
+        const nft::Table other{.family = nft::TableFamily::kInet, .name = "other"};
+        while (true) {
+            nft::Batch batch(other);
+            batch.add_table();
+            if (!tables->commit(std::move(batch)))
+                ::_exit(1);
+            ::usleep(1000);
+        }
+    }
+    const ScopeExit stop([&] {
+        ::kill(busy, SIGKILL);
+        ::waitpid(busy, nullptr, 0);
+    });
+
+    for (int i = 0; i < 20; ++i)
+        publish(pod("ctr" + std::to_string(i), i + 2, std::uint16_t(80 + i)));
+
+    EXPECT_EQ(check(pod("ctr19", 21, 99)), "");
+}
+
+TEST_F(NftablesPortMapperTest, NeverRemovesWhatIsNotItsOwn)
+{
+    publish(pod("ctr", 2, 8080));
+    nft({"add", "element", "inet", "tortie", "ports4", "{ tcp . 90 : 192.0.2.9 . 90 }"});
+    nft({"add", "element", "inet", "tortie", "ports4",
+         "{ tcp . 91 comment \"web server\" : 192.0.2.9 . 91 }"});
+    Publication claims_it = pod("ctr", 2, 8080);
+    claims_it.mappings.push_back(mapping(90));
+    claims_it.mappings.push_back(mapping(91));
+
+    EXPECT_THAT(publish(claims_it), SizeIs(2));
+    EXPECT_THAT(withdraw(claims_it), SizeIs(1));
+
+    EXPECT_THAT(map("ports4"), AllOf(HasSubstr("tcp . 90 : 192.0.2.9 . 90"),
+                                     HasSubstr("web server"), Not(HasSubstr("8080"))));
+    EXPECT_THAT(map("waiting4"), Not(HasSubstr("elements")));
+}
+
+struct Damage {
+    std::vector<std::string> nft;
+    std::string complaint;
+};
+
+class Damaged : public NftablesPortMapperTest, public testing::WithParamInterface<Damage> {};
+
+TEST_P(Damaged, IsNamedByCheckAndRepairedByPublish)
+{
+    publish(pod("other", 9, 9));
+    publish(pod("ctr", 2, 8080));
+
+    nft(GetParam().nft);
+    EXPECT_THAT(check(pod("ctr", 2, 8080)), HasSubstr(GetParam().complaint));
+
+    publish(pod("ctr", 2, 8080));
+    EXPECT_EQ(check(pod("ctr", 2, 8080)), "");
+    EXPECT_EQ(check(pod("other", 9, 9)), "");
+    EXPECT_THAT(withdraw(pod("ctr", 2, 8080)), SizeIs(1));
+    EXPECT_THAT(ruleset(), Not(HasSubstr("8080")));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ByHand, Damaged,
+    testing::Values(Damage{{"delete", "element", "inet", "tortie", "ports4", "{ tcp . 8080 }"},
+                           "8080/tcp: not found"},
+                    Damage{{"delete", "element", "inet", "tortie", "masq_ports4_8",
+                            "{ 127.0.0.0 . tcp . 8080 }"},
+                           "not found in set masq_ports4_8"},
+                    Damage{{"flush", "chain", "inet", "tortie", "prerouting"}, "table inet tortie"},
+                    Damage{{"delete", "chain", "inet", "tortie", "output"}, "table inet tortie"},
+                    Damage{{"flush", "chain", "inet", "tortie", "hostports"}, "table inet tortie"},
+                    Damage{{"flush", "chain", "inet", "tortie", "hostports4"}, "chain hostports4"},
+                    Damage{{"flush", "chain", "inet", "tortie", "from_ports4"}, "masq_ports4"},
+                    Damage{{"delete", "chain", "inet", "tortie", "localnet"}, "chain localnet"}));
+
+TEST_F(NftablesPortMapperTest, RepairsASetThatNoRuleHolds)
+{
+    publish(pod("ctr", 2, 8080));
+    nft({"delete", "map", "inet", "tortie", "published"});
+
+    publish(pod("second", 3, 81));
+
+    EXPECT_THAT(map("published"), HasSubstr("net second eth0"));
+    EXPECT_THAT(withdraw(pod("ctr", 2, 8080)), SizeIs(1));
+}
+
+TEST_F(NftablesPortMapperTest, CollectsWhatTheRuntimeDoesNotListAnyMore)
+{
+    Publication other_network = pod("c", 4, 82);
+    other_network.attachment.network = "other";
+    publish(pod("a", 2, 80));
+    publish(pod("b", 3, 81));
+    publish(other_network);
+    publish(pod("waits", 5, 80));
+
+    const auto collected = node_->inside([&] {
+        return mapper_.collect_garbage("net", {{"net", "b", "eth0"}});
+    });
+
+    ASSERT_TRUE(collected) << collected.error().what();
+    EXPECT_THAT(*collected, SizeIs(1));
+    EXPECT_EQ(check(pod("b", 3, 81)), "");
+    EXPECT_EQ(check(other_network), "");
+    EXPECT_THAT(ruleset(), AllOf(Not(HasSubstr("net a ")), Not(HasSubstr("net waits "))));
+}
+
+TEST_F(NftablesPortMapperTest, RemovesTheGoPluginsRulesOfTheContainer)
+{
+    for (const std::string family : {"ip", "ip6"}) {
+        nft({"add", "table", family, "cni_hostport"});
+        for (const std::string chain : {"hostports", "hostip_hostports", "masquerading", "mine"}) {
+            nft({"add", "chain", family, "cni_hostport", chain});
+            for (const std::string id : {"ctr", "ctr2"})
+                nft({"add", "rule", family, "cni_hostport", chain, "tcp", "dport", "80", "accept",
+                     "comment", "\"" + id + "\""});
+        }
+    }
+
+    withdraw(pod("ctr", 2, 8080));
+
+    EXPECT_EQ(count(ruleset(), "comment \"ctr\""), 2) << "those of chain `mine`";
+    EXPECT_EQ(count(ruleset(), "comment \"ctr2\""), 8);
+}
+
+TEST_F(NftablesPortMapperTest, BringsTheGuardOfLocalhost)
+{
+    publish(pod("ctr", 2, 8080));
+
+    EXPECT_THAT(nft({"list", "chain", "inet", "tortie", "localnet"}),
+                HasSubstr("iif != \"lo\" ip daddr 127.0.0.0/8 drop"));
+}
+
+TEST_F(NftablesPortMapperTest, ComesAfterNodePortsAndLoadBalancers)
+{
+    publish(pod("ctr", 2, 8080));
+
+    EXPECT_THAT(nft({"list", "chain", "inet", "tortie", "prerouting"}),
+                HasSubstr("hook prerouting priority dstnat + 1"));
+}
+
+class LocalnetGuardTest : public NftablesPortMapperTest {};
+
+TEST_F(LocalnetGuardTest, StandsAloneOnceHoweverOftenItIsAskedFor)
+{
+    for (int i = 0; i < 3; ++i) {
+        const auto done = node_->inside([] { return ensure_localnet_guard(); });
+        ASSERT_TRUE(done) << done.error().what();
+    }
+
+    EXPECT_EQ(count(ruleset(), "127.0.0.0/8 drop"), 1);
+    EXPECT_EQ(count(ruleset(), "chain"), 1);
+}
+
+TEST_F(LocalnetGuardTest, StaysWhenPortsArePublishedBesideIt)
+{
+    ASSERT_TRUE(node_->inside([] { return ensure_localnet_guard(); }));
+    publish(pod("ctr", 2, 8080));
+    withdraw(pod("ctr", 2, 8080));
+    ASSERT_TRUE(node_->inside([] { return ensure_localnet_guard(); }));
+
+    EXPECT_EQ(count(ruleset(), "127.0.0.0/8 drop"), 1);
+}
+
+}  // namespace
+}  // namespace tortie
