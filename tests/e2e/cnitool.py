@@ -5,6 +5,8 @@ import json
 import os
 import pathlib
 
+from tests.e2e.node import until
+
 
 def program():
     """cnitool as scripts/go-peers built it, or None."""
@@ -28,6 +30,8 @@ class Cnitool:
         result = json.loads(self("add", name, *ports))
         self.node.start("nsenter", f"--net=/run/netns/{name}", self._pod_program, name, "tcp:80",
                         "udp:53")
+        address = result["ips"][0]["address"].split("/")[0]
+        until(lambda: self.node.ask(address, 80, seconds=1), what=f"pod {name} answers")
         return result
 
     def __call__(self, verb, name, *ports, check=True):

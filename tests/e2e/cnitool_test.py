@@ -11,7 +11,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.e2e import case, chain, cnitool
 from tests.e2e.case import NODE_V4, TCP, UDP
 from tests.e2e.cnitool import Cnitool
-from tests.e2e.node import until
 
 PORTS = (("tcp", TCP, 80), ("udp", UDP, 53))
 
@@ -31,15 +30,9 @@ class Chain:
         self.node.install(pathlib.Path(os.environ["TORTIE_GO_PLUGINS"]), ["bridge"])
         self.tool = Cnitool(self.node, "demo", self.node.put(case.pod_image().with_name("pod")))
 
-    def add(self, name="web", ports=PORTS):
-        result = self.tool.add(name, *ports)
-        until(lambda: self.node.ask(result["ips"][0]["address"].split("/")[0], 80),
-              what=f"{name} answers")
-        return result
-
     def test_add_check_del(self):
         self.tool("status", "web")
-        result = self.add()
+        result = self.tool.add("web", *PORTS)
         self.assertEqual(result["cniVersion"], "1.1.0")
         self.assertEqual([ip["address"] for ip in result["ips"]],
                          ["10.88.0.2/16", "fd00:88::2/64"])
@@ -53,7 +46,7 @@ class Chain:
         self.tool("del", "web", *PORTS)
 
     def test_check_fails_when_a_port_is_no_longer_published(self):
-        self.add()
+        self.tool.add("web", *PORTS)
         if self.backend == "iptables":
             self.node.run("iptables", "-t", "nat", "-F", "CNI-HOSTPORT-DNAT")
         else:
@@ -63,7 +56,7 @@ class Chain:
             self.tool("check", "web", *PORTS)
 
     def test_check_fails_when_the_reservation_is_gone(self):
-        self.add()
+        self.tool.add("web", *PORTS)
         for address in chain.leases(self.node, "demo"):
             self.node.run("rm", f"/var/lib/cni/networks/demo/{address}")
 
@@ -76,7 +69,7 @@ class Chain:
         self.assert_nothing_left(self.node)
 
     def test_del_after_the_namespace_is_gone(self):
-        self.add()
+        self.tool.add("web", *PORTS)
         self.node.run("ip", "netns", "del", "web")
 
         self.tool("del", "web", *PORTS)
@@ -84,15 +77,15 @@ class Chain:
         self.assert_nothing_left(self.node, "10.88.0.2", "fd00:88::2")
 
     def test_gc_of_the_library_removes_what_it_added(self):
-        self.add()
+        self.tool.add("web", *PORTS)
 
         self.tool("gc", "any")
 
         self.assert_nothing_left(self.node, "10.88.0.2", "fd00:88::2")
 
     def test_gc_releases_what_the_runtime_no_longer_lists(self):
-        self.add("one", PORTS)
-        self.add("two", (("tcp", 8081, 80),))
+        self.tool.add("one", *PORTS)
+        self.tool.add("two", ("tcp", 8081, 80))
         two = {"containerID": Cnitool.container_id("two"), "ifname": "eth0"}
         valid = {"cni.dev/valid-attachments": [two]}
 
@@ -105,7 +98,7 @@ class Chain:
         self.assertEqual(self.node.ask(NODE_V4, 8081, netns="client")[0], "two")
 
     def test_gc_without_a_list_releases_nothing(self):
-        self.add()
+        self.tool.add("web", *PORTS)
         # Without its cache the library knows no attachments, and leaves the key out.
         self.node.run("rm", "-r", "/var/lib/cni/results")
 
@@ -118,7 +111,7 @@ class Chain:
         small = [[{"subnet": "10.88.0.0/30"}]]
         self.node.configure("demo", [chain.bridge("demo", ranges=small),
                                      chain.portmap(self.backend)], "1.1.0")
-        self.add("one", ())
+        self.tool.add("one")
         with self.assertRaises(AssertionError):
             self.tool("add", "client")
 

@@ -111,6 +111,8 @@ class Containerd:
             pod_sandbox_id=sandbox, config=container, sandbox_config=self.config(name)))
         self.call("StartContainer",
                   self.cri.StartContainerRequest(container_id=made.container_id))
+        address = self.addresses(sandbox)[0]
+        until(lambda: self.node.ask(address, 80, seconds=1), what=f"pod {name} answers")
         return made.container_id
 
     def run_pod(self, name, ports=(), attempt=0):

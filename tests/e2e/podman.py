@@ -3,7 +3,7 @@
 import json
 
 from tests.e2e import image
-from tests.e2e.node import INSIDE
+from tests.e2e.node import INSIDE, until
 
 # runc: crun refuses a cgroup tree that is half version 2. The limits and the cgroup manager are
 # for machines where root has not every capability and process 1 is no systemd.
@@ -44,10 +44,26 @@ class Podman:
             "CONTAINERS_STORAGE_CONF": f"{INSIDE}/etc/storage.conf"})
 
     def run(self, name, *ports, options=()):
-        """Starts a pod that answers on tcp:80 and udp:53. `ports` are for -p."""
+        """Starts a pod that answers on tcp:80 and udp:53; its id. `ports` are for -p."""
         publish = [word for port in ports for word in ("-p", port)]
-        return self("run", "-d", "--name", name, "--cgroup-parent", f"/{self.node.cgroup}",
-                    *publish, *options, image.IMAGE, name, "tcp:80", "udp:53")
+        container = self("run", "-d", "--name", name, "--cgroup-parent", f"/{self.node.cgroup}",
+                         *publish, *options, image.IMAGE, name, "tcp:80", "udp:53")
+        self._wait_for(name)
+        return container
+
+    def start(self, name):
+        self("start", name)
+        self._wait_for(name)
+
+    def restart(self, name):
+        self("restart", "-t", "1", name)
+        self._wait_for(name)
+
+    def _wait_for(self, name):
+        """Until the pod's program listens: podman does not wait for that."""
+        networks = json.loads(self("inspect", name))[0]["NetworkSettings"]["Networks"]
+        address = next(iter(networks.values()))["IPAddress"]
+        until(lambda: self.node.ask(address, 80, seconds=1), what=f"pod {name} answers")
 
     def remove(self, name):
         self("rm", "-f", "-t", "0", name)

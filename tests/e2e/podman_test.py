@@ -4,12 +4,14 @@
 import concurrent.futures
 import json
 import pathlib
+import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.e2e import case, chain
-from tests.e2e.case import NODE_V4, NODE_V6, TCP, UDP
+from tests.e2e.case import CLIENT_V4, NODE_V4, NODE_V6, TCP, UDP
+from tests.e2e.node import GO_DEBIAN
 from tests.e2e.podman import Podman
 
 PORTS = (f"{TCP}:80", f"{UDP}:53/udp")
@@ -92,7 +94,7 @@ class Backend:
         old = podman.address("web")[4]
         self.assertEqual(self.node.ask(NODE_V4, UDP, "udp", "client", source_port=40000)[0], "web")
 
-        podman("restart", "-t", "1", "web")
+        podman.restart("web")
 
         self.assertNotEqual(podman.address("web")[4], old)
         self.assertEqual(self.node.ask(NODE_V4, UDP, "udp", "client", source_port=40000)[0], "web")
@@ -116,7 +118,7 @@ class Backend:
         podman("kill", "-s", "KILL", "web")
         podman("wait", "web")
 
-        podman("start", "web")
+        podman.start("web")
         self.assert_answers(self.node, "web")
 
         podman.remove("web")
@@ -164,7 +166,7 @@ class Backend:
 
         self.node.reboot()
         self.assert_silent(self.node)
-        podman("start", "web")
+        podman.start("web")
 
         self.assert_answers(self.node, "web")
         words = self.words_of(podman, "web")
@@ -182,6 +184,25 @@ class PodmanPortsInIptables(Backend, PodmanCase):
 
 
 class Podman43(PodmanCase):
+    def test_the_network_that_debian_ships_works_as_it_is(self):
+        conflist = pathlib.Path("/etc/cni/net.d/87-podman-bridge.conflist")
+        if not conflist.exists():
+            self.skipTest(f"no {conflist}")
+        self.node = self.boot()
+        self.node.install(GO_DEBIAN, ["firewall"])
+        (self.node.folder / "net.d/demo.conflist").unlink()
+        shutil.copy(conflist, self.node.folder / "net.d")
+        podman = Podman(self.node, "podman")
+        podman.load(case.pod_image())
+
+        podman.run("web", *PORTS)
+
+        for protocol, port in (("tcp", TCP), ("udp", UDP)):
+            self.assertEqual(self.node.ask(NODE_V4, port, protocol, "client"), ("web", CLIENT_V4))
+        words = self.words_of(podman, "web")
+        podman.remove("web")
+        self.assert_nothing_left(self.node, *words, network="podman")
+
     def test_without_a_backend_in_the_configuration_the_nf_tables_map_carries_the_ports(self):
         podman = self.podman(chain.bridge("demo"), chain.portmap(), chain.tuning())
         podman.run("web", *PORTS)

@@ -72,7 +72,7 @@ class Upgrade(Exchange):
         self.start(GO_DEBIAN, None)
         self.exchange(bin_dir())
 
-        self.podman("restart", "-t", "1", "web")
+        self.podman.restart("web")
 
         self.assert_answers(self.node, "web")
         self.assertEqual(chain.port_rules(self.node, "CNI-DN-"), [])
@@ -113,7 +113,7 @@ class Downgrade(Exchange):
         self.assertNotEqual(chain.port_rules(self.node, *self.words), [])
 
         self.node.install(bin_dir())
-        self.podman("start", "web")
+        self.podman.start("web")
         self.assert_answers(self.node, "web")
         self.assert_removed_without_rest()
 
