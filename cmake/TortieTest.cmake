@@ -8,7 +8,6 @@ function(tortie_test name)
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${name} PRIVATE ${arg_LIBS} tortie::warnings GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE TORTIE_BIN_DIR="${PROJECT_BINARY_DIR}/bin")
   gtest_discover_tests(${name}
     PROPERTIES LABELS ${arg_LABEL} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
     DISCOVERY_MODE PRE_TEST)

@@ -110,7 +110,7 @@ def main(argv):
         return 2
     if "--list" in options:
         for name, stage in STAGES.items():
-            print(f"{name:<10}{stage.__doc__}" + (" (root)" if name in NEED_ROOT else ""))
+            print(f"{name:<10}{stage.__doc__}")
         return 0
     if not wanted:
         wanted = ["fuzz"] if "--fuzz" in options else list(STAGES)
