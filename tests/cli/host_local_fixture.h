@@ -42,7 +42,7 @@ protected:
         return run("DEL", id, config, ifname);
     }
 
-    static std::string ours() { return std::string(TORTIE_BIN_DIR) + "/host-local"; }
+    static std::string ours() { return test::plugin_path("host-local"); }
 
     std::string path(const std::string &file, const std::string &network = "net") const
     {
