@@ -27,7 +27,8 @@ using testing::IsEmpty;
 
 std::string peer()
 {
-    const char *directory = std::getenv("TORTIE_GO_PLUGINS");  // NOLINT(concurrency-mt-unsafe)
+    const char *directory =
+        std::getenv("TORTIE_GO_PLUGINS");  // NOLINT(concurrency-mt-unsafe): one thread
     return std::string(directory != nullptr ? directory : "/usr/lib/cni") + "/host-local";
 }
 
