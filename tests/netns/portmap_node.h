@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A node with two pods on a bridge and a machine outside, and the portmap executable run in it:
+//
+//   outside eth0 ---- up0 node br0 ---- eth0 pod "one"
+//   192.0.2.2         192.0.2.1, .10    10.66.0.2  fd00:66::2
+//   2001:db8::2       2001:db8::1       10.66.0.1   \- eth0 pod "two" 10.66.0.3  fd00:66::3
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "harness/netns.h"
+#include "harness/plugin_call.h"
+#include "harness/temp_dir.h"
+
+namespace tortie::test {
+
+struct Pod {
+    const char *id;  // container id
+    const char *ipv4;
+    const char *ipv6;
+    const char *host_end;  // of its veth
+};
+
+inline constexpr Pod kPodOne = {"one", "10.66.0.2", "fd00:66::2", "veth1"};
+inline constexpr Pod kPodTwo = {"two", "10.66.0.3", "fd00:66::3", "veth2"};
+
+// How ports are published: the keys of the configuration, and which iptables the node has.
+struct Way {
+    const char *name;
+    const char *backend;
+    bool legacy_iptables = false;
+};
+
+inline constexpr Way kIptablesNft = {"iptables_nft", "iptables"};
+inline constexpr Way kIptablesLegacy = {"iptables_legacy", "iptables", true};
+inline constexpr Way kNftables = {"nftables", "nftables"};
+
+// Parts of a configuration.
+struct PortmapCall {
+    std::string mappings = {};  // elements of runtimeConfig.portMappings, as JSON
+    std::string keys = {};      // more keys with a comma behind each: "\"snat\": false,"
+    std::string network = "pmnet";
+    std::string container = {};  // instead of the pod's id
+    std::string ifname = "eth0";
+    bool ipv6 = true;  // the pod has an IPv6 address, too
+};
+
+class PortmapNode {
+public:
+    explicit PortmapNode(const Way &way);
+
+    const Netns &node() const { return node_; }
+    const Netns &outside() const { return outside_; }
+    const Netns &netns_of(const Pod &pod) const;
+
+    PluginOutcome call(const std::string &binary, const std::string &verb, const Pod &pod,
+                       const PortmapCall &call) const;
+
+    // Our executable; a failure fails the test.
+    void add(const Pod &pod, const PortmapCall &call) const;
+    void del(const Pod &pod, const PortmapCall &call) const;
+    PluginOutcome check(const Pod &pod, const PortmapCall &call) const;
+
+    std::string config_of(const Pod &pod, const PortmapCall &call) const;
+
+    // Environment of a call, with the PATH that leads to the node's iptables.
+    std::map<std::string, std::string> env_of(const std::string &verb, const Pod &pod,
+                                              const PortmapCall &call) const;
+
+    // Table nat of both families without comments and counters.
+    std::string saved_rules() const;
+
+private:
+    void connect_outside() const;
+    void connect_pod(const Pod &pod) const;
+
+    Way way_;
+    TempDir programs_;  // links to the legacy programs
+    Netns node_;
+    Netns outside_;
+    Netns pod_one_;
+    Netns pod_two_;
+};
+
+std::string ours();  // the path of our executable
+
+// The Go plugin v1.9.1, or none.
+std::optional<std::string> go_portmap();
+
+std::string tcp(int host_port, int container_port, const std::string &host_ip = "");
+std::string udp(int host_port, int container_port, const std::string &host_ip = "");
+
+}  // namespace tortie::test
