@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datapath/nftables_port_mapper.h"
 
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/scope_exit.h"
+#include "base/unique_fd.h"
 #include "datapath/localnet_guard.h"
 #include "harness/netns.h"
 #include "harness/temp_dir.h"
@@ -606,6 +610,56 @@ TEST_F(LocalnetGuardTest, StaysWhenPortsArePublishedBesideIt)
     ASSERT_TRUE(node_->inside([] { return ensure_localnet_guard(); }));
 
     EXPECT_EQ(count(ruleset(), "127.0.0.0/8 drop"), 1);
+}
+
+// A neighbour that sends a frame for 127.0.0.1: with route_localnet, only the guard is in its way.
+TEST_F(LocalnetGuardTest, DropsFramesOfTheLinkToLocalhost)
+{
+    const test::Netns neighbour;
+    test::veth_pair(neighbour, "eth0", *node_, "uplink");
+    neighbour.ip({"addr", "add", "192.0.2.2/24", "dev", "eth0"});
+    neighbour.ip({"link", "set", "eth0", "up"});
+    node_->ip({"addr", "add", "192.0.2.1/24", "dev", "uplink"});
+    node_->ip({"link", "set", "uplink", "up"});
+    node_->ip({"link", "set", "lo", "up"});
+    // lo is down there, so the address is not the neighbour's own.
+    neighbour.ip({"route", "add", "127.0.0.1/32", "via", "192.0.2.1", "dev", "eth0"});
+    neighbour.run({"sysctl", "-qw", "net.ipv4.conf.eth0.route_localnet=1"});
+    node_->run({"sysctl", "-qw", "net.ipv4.conf.uplink.route_localnet=1"});
+    nft({"add", "table", "ip", "seen"});
+    for (const std::string when : {"-400", "-200"}) {
+        const std::string chain = "at" + when.substr(1);
+        nft({"add", "chain", "ip", "seen", chain,
+             "{ type filter hook prerouting priority " + when + "; }"});
+        nft({"add", "rule", "ip", "seen", chain, "ip", "daddr", "127.0.0.1", "counter"});
+    }
+    const auto seen = [&](const std::string &chain) {
+        return count(nft({"list", "chain", "ip", "seen", chain}), "packets 0 ") == 0;
+    };
+    const auto send = [&] {
+        return neighbour.inside([] {
+            const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+            sockaddr_in to{};
+            to.sin_family = AF_INET;
+            to.sin_port = htons(8080);
+            to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            return ::sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr *>(&to),
+                            sizeof(to));
+        });
+    };
+    const auto arrives_at = [&](const std::string &chain) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (!seen(chain) && std::chrono::steady_clock::now() < deadline)
+            EXPECT_EQ(send(), 1);
+        return seen(chain);
+    };
+
+    ASSERT_TRUE(node_->inside([] { return ensure_localnet_guard(); }));
+
+    EXPECT_TRUE(arrives_at("at400"));
+    EXPECT_FALSE(seen("at200"));
+    nft({"delete", "table", "inet", "tortie"});
+    EXPECT_TRUE(arrives_at("at200")) << "the frame is what the guard is for";
 }
 
 }  // namespace
