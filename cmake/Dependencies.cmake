@@ -11,7 +11,3 @@ endfunction()
 
 tortie_system_library(expected)
 tortie_system_library(json)
-
-# Order counts: dependants first.
-tortie_system_library(libnl nl-route-3 nl-3)
-target_include_directories(tortie_dep_libnl SYSTEM INTERFACE /usr/include/libnl3)

@@ -36,7 +36,7 @@ EXAMPLES = {
     layers.libraries_are_included_by_their_owner_only: (
         [{"plugins/tuning/a.cc": "#include <nlohmann/json.hpp>\n"},
          {"userspace/base/b.h": "#include <gtest/gtest.h>\n"},
-         {"userspace/cni/b.h": "#include <netlink/netlink.h>\n"}],
+         {"userspace/cni/b.h": "#include <gmock/gmock.h>\n"}],
         {"userspace/cni/json.cc": "#include <nlohmann/json.hpp>\n",
          "userspace/base/result.h": "#include <tl/expected.hpp>\n"}),
     layers.costly_headers_are_not_included: (
@@ -170,11 +170,9 @@ class Executables(unittest.TestCase):
         os.truncate(path, 1_500_001)
         self.assertEqual(self.failing(path), {elf.is_small})
 
-    def test_a_new_linker_warning_is_noticed_and_an_expected_one_is_not(self):
+    def test_every_linker_warning_is_noticed(self):
         warning = ("libx.a(a.o): in function `{}':\n(.text+0x1): warning: Using '{}' in statically "
                    "linked applications requires at runtime the shared libraries\n")
-        self.assertEqual(list(elf.linker_warnings(warning.format("nl_addr_info", "getaddrinfo"))),
-                         [])
         self.assertEqual(list(elf.linker_warnings(warning.format("ours", "getaddrinfo"))),
                          ["ours calls getaddrinfo"])
         self.assertEqual(len(list(elf.linker_warnings("ld: warning: x has an executable stack"))),

@@ -5,7 +5,6 @@ import re
 # A library stands behind one folder or file, so that replacing it is that folder's work.
 OWNERS = {
     "nlohmann/": ("userspace/cni/",),
-    "netlink/": ("userspace/sys/",),
     "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),

@@ -7,14 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <utility>
-
-#include <netlink/attr.h>
-#include <netlink/errno.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
-#include <netlink/socket.h>
 
 #include "base/unique_fd.h"
 
@@ -26,47 +19,6 @@ constexpr std::size_t kReceiveBytes = 32 << 10;
 constexpr int kSocketBufferBytes = 128 << 10;
 constexpr std::size_t kSendOverheadBytes = 1024;
 constexpr int kDumpAttempts = 10;
-
-// libnl folds errno into its own numbers; this is the only place that looks at those.
-int errno_of(int nle)
-{
-    switch (nle < 0 ? -nle : nle) {
-    case NLE_INTR:
-        return EINTR;
-    case NLE_AGAIN:
-        return EAGAIN;
-    case NLE_NOMEM:
-        return ENOBUFS;
-    case NLE_INVAL:
-        return EINVAL;
-    case NLE_MSGSIZE:
-    case NLE_MSG_TRUNC:
-        return EMSGSIZE;
-    case NLE_OPNOTSUPP:
-        return EOPNOTSUPP;
-    case NLE_AF_NOSUPPORT:
-        return EAFNOSUPPORT;
-    case NLE_OBJ_NOTFOUND:
-        return ENOENT;
-    case NLE_NOACCESS:
-        return EACCES;
-    case NLE_PERM:
-        return EPERM;
-    case NLE_NODEV:
-        return ENODEV;
-    case NLE_BUSY:
-        return EBUSY;
-    default:
-        return EIO;
-    }
-}
-
-auto fail_nle(int nle, std::string_view doing)
-{
-    // libnl has one number for "protocol not supported" and the family's "not supported".
-    const int err = errno == EPROTONOSUPPORT ? EPROTONOSUPPORT : errno_of(nle);
-    return fail_errno(err, doing);
-}
 
 Error ack_error(const NetlinkAck &ack, std::string_view doing)
 {
@@ -125,33 +77,61 @@ NetlinkAck read_done(const NetlinkReply &reply)
     return {.sequence = reply.sequence, .error = -reply.header<int>(), .text = {}};
 }
 
+// The message at the front of what was received, which then begins behind it.
+std::optional<NetlinkReply> take_reply(std::span<const std::uint8_t> &rest)
+{
+    nlmsghdr header{};
+    if (rest.size() < sizeof(header))
+        return std::nullopt;
+    std::memcpy(&header, rest.data(), sizeof(header));
+    if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > rest.size())
+        return std::nullopt;
+    const NetlinkReply reply{
+        .type = header.nlmsg_type,
+        .flags = header.nlmsg_flags,
+        .sequence = header.nlmsg_seq,
+        .payload = rest.subspan(sizeof(header), header.nlmsg_len - sizeof(header))};
+    rest = rest.subspan(std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), rest.size()));
+    return reply;
+}
+
 }  // namespace
 
-void NetlinkMessage::Free::operator()(nl_msg *message) const
-{
-    ::nlmsg_free(message);
-}
-
 NetlinkMessage::NetlinkMessage(std::uint16_t type, std::uint16_t flags, std::size_t max_bytes)
-    : message_(::nlmsg_alloc_size(max_bytes))
+    : max_bytes_(max_bytes)
 {
-    complete_ = message_ && ::nlmsg_put(message_.get(), 0, 0, type, 0, NLM_F_REQUEST | flags);
+    nlmsghdr header{};
+    header.nlmsg_type = type;
+    header.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+    bytes_.reserve(std::min<std::size_t>(max_bytes, 512));
+    append({reinterpret_cast<const std::uint8_t *>(&header), sizeof(header)});
 }
 
-NetlinkMessage::~NetlinkMessage() = default;
+void NetlinkMessage::append(std::span<const std::uint8_t> bytes)
+{
+    complete_ = complete_ && bytes_.size() + NLMSG_ALIGN(bytes.size()) <= max_bytes_;
+    if (!complete_)
+        return;
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    bytes_.resize(NLMSG_ALIGN(bytes_.size()));
+}
 
 void NetlinkMessage::put_header_bytes(std::span<const std::uint8_t> bytes)
 {
-    if (!complete_ || ::nlmsg_append(message_.get(), const_cast<std::uint8_t *>(bytes.data()),
-                                     bytes.size(), NLMSG_ALIGNTO) < 0)
-        complete_ = false;
+    append(bytes);
 }
 
 void NetlinkMessage::put(std::uint16_t attr, std::span<const std::uint8_t> bytes)
 {
-    if (!complete_ || bytes.size() + sizeof(nlattr) > UINT16_MAX ||
-        ::nla_put(message_.get(), attr, static_cast<int>(bytes.size()), bytes.data()) < 0)
+    nlattr header{};
+    if (bytes.size() > UINT16_MAX - sizeof(header)) {
         complete_ = false;
+        return;
+    }
+    header.nla_type = attr;
+    header.nla_len = static_cast<std::uint16_t>(sizeof(header) + bytes.size());
+    append({reinterpret_cast<const std::uint8_t *>(&header), sizeof(header)});
+    append(bytes);
 }
 
 void NetlinkMessage::put_u8(std::uint16_t attr, std::uint8_t value)
@@ -191,32 +171,28 @@ void NetlinkMessage::put_string(std::uint16_t attr, std::string_view text)
     put(attr, {reinterpret_cast<const std::uint8_t *>(terminated.c_str()), terminated.size() + 1});
 }
 
-nlattr *NetlinkMessage::begin_nest(std::uint16_t attr)
+void NetlinkMessage::end_nest(std::size_t start)
 {
-    nlattr *start = complete_ ? ::nla_nest_start(message_.get(), attr | NLA_F_NESTED) : nullptr;
-    complete_ = start != nullptr;
-    return start;
-}
-
-void NetlinkMessage::end_nest(nlattr *start)
-{
-    // Empty nests are kept: an empty flag list or expression list means something to the kernel.
-    if (complete_ && ::nla_nest_end_keep_empty(message_.get(), start) < 0)
-        complete_ = false;
-}
-
-std::size_t NetlinkMessage::size() const
-{
-    return message_ ? ::nlmsg_hdr(message_.get())->nlmsg_len : 0;
+    const std::size_t length = complete_ ? bytes_.size() - start : 0;
+    complete_ = complete_ && length <= UINT16_MAX;
+    if (!complete_)
+        return;
+    const auto nla_len = static_cast<std::uint16_t>(length);
+    std::memcpy(&bytes_[start + offsetof(nlattr, nla_len)], &nla_len, sizeof(nla_len));
 }
 
 std::span<const std::uint8_t> NetlinkMessage::bytes(std::uint32_t sequence,
                                                     std::uint16_t more_flags)
 {
-    nlmsghdr *header = ::nlmsg_hdr(message_.get());
-    header->nlmsg_seq = sequence;
-    header->nlmsg_flags = static_cast<std::uint16_t>(header->nlmsg_flags | more_flags);
-    return {reinterpret_cast<const std::uint8_t *>(header), NLMSG_ALIGN(header->nlmsg_len)};
+    nlmsghdr header{};
+    if (bytes_.size() < sizeof(header))
+        return {};
+    std::memcpy(&header, bytes_.data(), sizeof(header));
+    header.nlmsg_len = static_cast<std::uint32_t>(bytes_.size());
+    header.nlmsg_seq = sequence;
+    header.nlmsg_flags = static_cast<std::uint16_t>(header.nlmsg_flags | more_flags);
+    std::memcpy(bytes_.data(), &header, sizeof(header));
+    return bytes_;
 }
 
 std::optional<NetlinkAttr> NetlinkAttrs::next()
@@ -260,86 +236,102 @@ std::string_view NetlinkAttr::string() const
     return text.substr(0, text.find('\0'));
 }
 
-void NetlinkSocket::Free::operator()(nl_sock *socket) const
-{
-    if (without_waiting)
-        leave_to_the_kernel(::nl_socket_get_fd(socket));
-    ::nl_socket_free(socket);
-}
+struct NetlinkSocket::Endpoint {
+    Endpoint(UniqueFd fd, bool leave) : socket(std::move(fd)), without_waiting(leave) {}
+    Endpoint(const Endpoint &) = delete;
+    Endpoint &operator=(const Endpoint &) = delete;
+    Endpoint(Endpoint &&) = delete;
+    Endpoint &operator=(Endpoint &&) = delete;
+    ~Endpoint()
+    {
+        if (without_waiting)
+            leave_to_the_kernel(socket.get());
+    }
+
+    UniqueFd socket;
+    bool without_waiting;
+    std::size_t send_buffer_bytes = kSocketBufferBytes;
+};
+
+NetlinkSocket::NetlinkSocket(std::unique_ptr<Endpoint> endpoint) : endpoint_(std::move(endpoint)) {}
+NetlinkSocket::NetlinkSocket(NetlinkSocket &&) noexcept = default;
+NetlinkSocket &NetlinkSocket::operator=(NetlinkSocket &&) noexcept = default;
+NetlinkSocket::~NetlinkSocket() = default;
 
 Result<NetlinkSocket> NetlinkSocket::open(int protocol)
 {
-    std::unique_ptr<nl_sock, Free> socket(::nl_socket_alloc(),
-                                          Free{.without_waiting = protocol == NETLINK_NETFILTER});
-    if (!socket)
-        return fail_errno(ENOMEM, "open a netlink socket");
-    errno = 0;
-    if (const int nle = ::nl_connect(socket.get(), protocol); nle < 0)
-        return fail_nle(nle, "open a netlink socket");
-    ::nl_socket_set_nonblocking(socket.get());
-    ::nl_socket_set_buffer_size(socket.get(), kSocketBufferBytes, kSocketBufferBytes);
-    // A known size spares libnl a second look (MSG_PEEK) at every message.
-    ::nl_socket_set_msg_buf_size(socket.get(), kReceiveBytes);
-    const int on = 1;
-    const int fd = ::nl_socket_get_fd(socket.get());
+    constexpr std::string_view kDoing = "open a netlink socket";
+    UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+    if (!fd.valid())
+        return fail_errno(errno, kDoing);
+    for (const int direction : {SO_SNDBUF, SO_RCVBUF}) {
+        if (::setsockopt(fd.get(), SOL_SOCKET, direction, &kSocketBufferBytes,
+                         sizeof(kSocketBufferBytes)) < 0)
+            return fail_errno(errno, kDoing);
+    }
+    sockaddr_nl address{};
+    address.nl_family = AF_NETLINK;
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) < 0)
+        return fail_errno(errno, kDoing);
     // Without echoed requests and with the kernel's own words; kernels before 4.12 lack both, and
     // then an error has no text.
-    ::setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
-    ::setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
-    NetlinkSocket out(std::move(socket));
-    out.send_buffer_bytes_ = kSocketBufferBytes;
-    return out;
+    const int on = 1;
+    ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+    ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+    return NetlinkSocket(std::make_unique<Endpoint>(std::move(fd), protocol == NETLINK_NETFILTER));
 }
 
 Result<> NetlinkSocket::send(std::span<const std::uint8_t> bytes, std::string_view doing)
 {
+    const int fd = endpoint_->socket.get();
     // One system call is one buffer in the kernel, and it must fit into the socket's.
-    if (bytes.size() + kSendOverheadBytes > send_buffer_bytes_) {
+    if (bytes.size() + kSendOverheadBytes > endpoint_->send_buffer_bytes) {
         const int wanted = static_cast<int>(bytes.size() + kSendOverheadBytes);
-        if (::setsockopt(::nl_socket_get_fd(socket_.get()), SOL_SOCKET, SO_SNDBUFFORCE, &wanted,
-                         sizeof(wanted)) < 0)
+        if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) < 0)
             return fail_errno(errno, std::string(doing) + ": enlarge the netlink buffer");
-        send_buffer_bytes_ = bytes.size() + kSendOverheadBytes;
+        endpoint_->send_buffer_bytes = bytes.size() + kSendOverheadBytes;
     }
-    errno = 0;
-    const int nle =
-        ::nl_sendto(socket_.get(), const_cast<std::uint8_t *>(bytes.data()), bytes.size());
-    if (nle < 0)
-        return fail_nle(nle, doing);
+    sockaddr_nl kernel{};
+    kernel.nl_family = AF_NETLINK;
+    ssize_t sent = -1;
+    do {
+        sent = ::sendto(fd, bytes.data(), bytes.size(), 0,
+                        reinterpret_cast<const sockaddr *>(&kernel), sizeof(kernel));
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return fail_errno(errno, doing);
     return {};
 }
 
 Result<NetlinkSocket::Received> NetlinkSocket::receive(std::string_view doing,
                                                        const OnReply &on_reply, const OnAck &on_ack)
 {
+    // Not zeroed: most answers are small, and pages that nobody touches cost nothing.
+    const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBytes);
     sockaddr_nl from{};
-    unsigned char *buffer = nullptr;
-    errno = 0;
-    const int received = ::nl_recv(socket_.get(), &from, &buffer, nullptr);
-    const std::unique_ptr<unsigned char, decltype(&std::free)> owned(buffer, &std::free);
-    // libnl reports an empty queue as 0 or as NLE_AGAIN, depending on its version.
-    if (received == 0 || received == -NLE_AGAIN)
+    socklen_t from_size = sizeof(from);
+    ssize_t got = -1;
+    do {
+        got = ::recvfrom(endpoint_->socket.get(), buffer.get(), kReceiveBytes, MSG_TRUNC,
+                         reinterpret_cast<sockaddr *>(&from), &from_size);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 && errno != EAGAIN)
+        return fail_errno(errno, doing);
+    if (got <= 0)
         return Received::kNothing;
-    if (received < 0)
-        return fail_nle(received, doing);
+    if (static_cast<std::size_t>(got) > kReceiveBytes)
+        return fail_errno(EMSGSIZE, doing);
     if (from.nl_pid != 0)
         return Received::kSome;  // not the kernel: any process may send to us
 
-    int left = received;
-    for (auto *header = reinterpret_cast<nlmsghdr *>(buffer); ::nlmsg_ok(header, left);
-         header = ::nlmsg_next(header, &left)) {
-        const NetlinkReply reply{
-            .type = header->nlmsg_type,
-            .flags = header->nlmsg_flags,
-            .sequence = header->nlmsg_seq,
-            .payload = {static_cast<const std::uint8_t *>(::nlmsg_data(header)),
-                        static_cast<std::size_t>(::nlmsg_datalen(header))}};
-        if (reply.type == NLMSG_ERROR)
-            on_ack(read_ack(reply));
-        else if (reply.type == NLMSG_DONE)
-            on_ack(read_done(reply));
-        else if (reply.type >= NLMSG_MIN_TYPE)
-            on_reply(reply);
+    std::span<const std::uint8_t> rest(buffer.get(), static_cast<std::size_t>(got));
+    while (const auto reply = take_reply(rest)) {
+        if (reply->type == NLMSG_ERROR)
+            on_ack(read_ack(*reply));
+        else if (reply->type == NLMSG_DONE)
+            on_ack(read_done(*reply));
+        else if (reply->type >= NLMSG_MIN_TYPE)
+            on_reply(*reply);
     }
     return Received::kSome;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Netlink: building a message, sending it, reading what comes back. The thin cover over libnl
-// below everything in sys that talks to the kernel; netlink.cc alone includes libnl.
+// Netlink: building a message, sending it, reading what comes back; below everything in sys that
+// talks to the kernel.
+// Source: netlink(7), include/uapi/linux/netlink.h.
 //
 // The kernel answers while sendmsg() runs, so a reply that is not there at once never comes: the
 // socket does not block, and nothing here can hang.
@@ -24,12 +25,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
-
-struct nl_msg;
-struct nl_sock;
-struct nlattr;
 
 namespace tortie {
 
@@ -39,11 +37,6 @@ class NetlinkMessage {
 public:
     // `flags` beside NLM_F_REQUEST, which is always set. `max_bytes` with header and padding.
     NetlinkMessage(std::uint16_t type, std::uint16_t flags, std::size_t max_bytes = 4096);
-    NetlinkMessage(NetlinkMessage &&) noexcept = default;
-    NetlinkMessage &operator=(NetlinkMessage &&) noexcept = default;
-    NetlinkMessage(const NetlinkMessage &) = delete;
-    NetlinkMessage &operator=(const NetlinkMessage &) = delete;
-    ~NetlinkMessage();
 
     // The fixed part that follows nlmsghdr (ifinfomsg, rtmsg, nfgenmsg ...), before any attribute.
     template <class Header>
@@ -66,27 +59,27 @@ public:
     template <class Fill>
     void nest(std::uint16_t attr, Fill &&fill)
     {
-        nlattr *start = begin_nest(attr);
+        const std::size_t start = bytes_.size();
+        put_flag(attr | NLA_F_NESTED);
         fill();
         end_nest(start);
     }
 
-    std::size_t size() const;  // bytes so far, header included
+    std::size_t size() const { return bytes_.size(); }  // so far, header included
     bool complete() const { return complete_; }
 
     // The message as it goes out. The sequence number tells replies apart.
     std::span<const std::uint8_t> bytes(std::uint32_t sequence, std::uint16_t more_flags = 0);
 
 private:
-    struct Free {
-        void operator()(nl_msg *message) const;
-    };
-
     void put_header_bytes(std::span<const std::uint8_t> bytes);
-    nlattr *begin_nest(std::uint16_t attr);
-    void end_nest(nlattr *start);
+    void end_nest(std::size_t start);
 
-    std::unique_ptr<nl_msg, Free> message_;
+    // At the end, with padding behind them. Left out when they do not fit.
+    void append(std::span<const std::uint8_t> bytes);
+
+    std::vector<std::uint8_t> bytes_;  // always padded
+    std::size_t max_bytes_;
     bool complete_ = true;
 };
 
@@ -175,6 +168,12 @@ public:
     // socket stays there. Errors: kUnsupported when the kernel has no such protocol, kSystem.
     static Result<NetlinkSocket> open(int protocol);
 
+    NetlinkSocket(NetlinkSocket &&) noexcept;
+    NetlinkSocket &operator=(NetlinkSocket &&) noexcept;
+    NetlinkSocket(const NetlinkSocket &) = delete;
+    NetlinkSocket &operator=(const NetlinkSocket &) = delete;
+    ~NetlinkSocket();
+
     // Sends with NLM_F_ACK and takes the answer. `doing` starts the error's text.
     // Errors: the kernel's errno as Error::from_errno() sorts it, with the kernel's own words.
     Result<> request(NetlinkMessage &message, std::string_view doing);
@@ -197,22 +196,18 @@ public:
     std::uint32_t next_sequence() { return ++sequence_; }
 
 private:
-    struct Free {
-        void operator()(nl_sock *socket) const;
-        bool without_waiting = false;
-    };
+    struct Endpoint;
     enum class Received { kSome, kNothing };
 
-    explicit NetlinkSocket(std::unique_ptr<nl_sock, Free> socket) : socket_(std::move(socket)) {}
+    explicit NetlinkSocket(std::unique_ptr<Endpoint> endpoint);
 
     Result<> send(std::span<const std::uint8_t> bytes, std::string_view doing);
     Result<Received> receive(std::string_view doing, const OnReply &on_reply, const OnAck &on_ack);
     Result<> transact(NetlinkMessage &message, std::uint16_t flags, std::string_view doing,
                       const OnReply &each);
 
-    std::unique_ptr<nl_sock, Free> socket_;
+    std::unique_ptr<Endpoint> endpoint_;
     std::uint32_t sequence_ = 0;
-    std::size_t send_buffer_bytes_ = 0;
 };
 
 }  // namespace tortie
