@@ -55,7 +55,8 @@ def run_phase(lanes, run):
     def work(lane, nice):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)  # its children inherit it
         for name in lane:
-            run_stage(name, run)
+            if not run.processes.stopped:
+                run_stage(name, run)
 
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     threads = [threading.Thread(target=work, args=(lane, nice + 5 * i))

@@ -28,11 +28,11 @@ class Processes:
     def __init__(self):
         self._lock = threading.Lock()
         self._running = set()
-        self._stopped = False
+        self.stopped = False
 
     def start(self, argv, **options):
         with self._lock:
-            if self._stopped:
+            if self.stopped:
                 raise Interrupted
             child = subprocess.Popen(argv, start_new_session=True, stdin=subprocess.DEVNULL,
                                      **options)
@@ -42,13 +42,13 @@ class Processes:
     def ended(self, child):
         with self._lock:
             self._running.discard(child)
-            if self._stopped:
+            if self.stopped:
                 raise Interrupted
 
     def stop(self):
         """Ends every child with all of its own: SIGTERM, SIGKILL for who stays."""
         with self._lock:
-            self._stopped = True
+            self.stopped = True
             children = list(self._running)
         deadline = time.monotonic() + _KILL_GRACE_S
         for number in (signal.SIGTERM, signal.SIGKILL):
