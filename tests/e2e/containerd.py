@@ -60,7 +60,13 @@ class Containerd:
         self._channel = grpc.insecure_channel(f"unix:{self.node.path(_SOCKET)}", options=[
             ("grpc.max_reconnect_backoff_ms", 100), ("grpc.initial_reconnect_backoff_ms", 50)])
         self._service = self._stubs.RuntimeServiceStub(self._channel)
-        self.call("Status", self.cri.StatusRequest(), seconds=20)
+        until(self._is_up, seconds=30, what="containerd is up")
+
+    def _is_up(self):
+        try:
+            return bool(self.call("Status", self.cri.StatusRequest()))
+        except grpc.RpcError:  # it listens before it has read what it ran: "not initialized yet"
+            return False
 
     def kill(self):
         """kill -9 of the daemon; its containers go on."""
