@@ -42,6 +42,29 @@ tl::unexpected<Error> refuse(std::string text)
     return fail(ErrorKind::kInvalidInput, std::move(text));
 }
 
+Result<RawMapping> read_mapping(const cni::Json &json)
+{
+    RawMapping raw;
+    TORTIE_TRY(raw.host_port, json.integer("hostPort", 0));
+    TORTIE_TRY(raw.container_port, json.integer("containerPort", 0));
+    TORTIE_TRY(raw.protocol, json.string("protocol"));
+    TORTIE_TRY(raw.host_ip, json.string("hostIP"));
+    return raw;
+}
+
+Result<std::vector<RawMapping>> read_mappings(const cni::Json &json)
+{
+    TORTIE_TRY(const cni::Json runtime, json.object("runtimeConfig"));
+    TORTIE_TRY(const std::vector<cni::Json> elements, runtime.elements("portMappings"));
+    std::vector<RawMapping> mappings;
+    mappings.reserve(elements.size());
+    for (const cni::Json &element : elements) {
+        TORTIE_TRY(RawMapping mapping, read_mapping(element));
+        mappings.push_back(std::move(mapping));
+    }
+    return mappings;
+}
+
 Result<RawConfig> read_keys(const cni::Json &json)
 {
     RawConfig raw;
@@ -51,17 +74,8 @@ Result<RawConfig> read_keys(const cni::Json &json)
     TORTIE_TRY(raw.conditions_v6, json.strings("conditionsV6"));
     TORTIE_TRY(raw.masq_all, json.boolean("masqAll", false));
     TORTIE_TRY(raw.mark_masq_bit, json.optional_integer("markMasqBit"));
+    TORTIE_TRY(raw.mappings, read_mappings(json));
     TORTIE_TRY(raw.external_set_mark_chain, json.optional_string("externalSetMarkChain"));
-    TORTIE_TRY(const cni::Json runtime, json.object("runtimeConfig"));
-    TORTIE_TRY(const std::vector<cni::Json> mappings, runtime.elements("portMappings"));
-    for (const cni::Json &mapping : mappings) {
-        RawMapping one;
-        TORTIE_TRY(one.host_port, mapping.integer("hostPort", 0));
-        TORTIE_TRY(one.container_port, mapping.integer("containerPort", 0));
-        TORTIE_TRY(one.protocol, mapping.string("protocol"));
-        TORTIE_TRY(one.host_ip, mapping.string("hostIP"));
-        raw.mappings.push_back(std::move(one));
-    }
     return raw;
 }
 

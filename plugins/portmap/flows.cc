@@ -28,6 +28,15 @@ bool asks_for(NetlinkSocket &route, const TrackedFlow &flow, const std::optional
     return is_local_address(route, flow.destination).value_or(false);
 }
 
+bool leads_to_any(const TrackedFlow &flow, const std::vector<PublishedPort> &ports,
+                  std::uint16_t host_port)
+{
+    return std::any_of(ports.begin(), ports.end(), [&](const PublishedPort &port) {
+        return port.protocol == Protocol::kUdp && port.host_port == host_port &&
+               leads_to(flow, port.target, port.target_port);
+    });
+}
+
 Result<> forget_udp(const PortMapping &mapping, const Cidr &cidr,
                     const std::vector<PublishedPort> &held)
 {
@@ -35,14 +44,12 @@ Result<> forget_udp(const PortMapping &mapping, const Cidr &cidr,
     const FlowSelector selector = {.family = cidr.addr.family(),
                                    .ip_protocol = static_cast<std::uint8_t>(Protocol::kUdp),
                                    .destination_port = mapping.host_port};
-    TORTIE_DO(delete_flows(selector, [&](const TrackedFlow &flow) {
-        const bool kept = std::any_of(held.begin(), held.end(), [&](const PublishedPort &port) {
-            return port.protocol == Protocol::kUdp && port.host_port == mapping.host_port &&
-                   leads_to(flow, port.target, port.target_port);
-        });
-        return !kept && !leads_to(flow, cidr.addr, mapping.container_port) &&
+    const auto is_stale = [&](const TrackedFlow &flow) {
+        return !leads_to(flow, cidr.addr, mapping.container_port) &&
+               !leads_to_any(flow, held, mapping.host_port) &&
                asks_for(route, flow, mapping.host_ip);
-    }));
+    };
+    TORTIE_DO(delete_flows(selector, is_stale));
     return {};
 }
 

@@ -94,7 +94,7 @@ Result<> enable_localnet_routing(const Cidr &container)
         return {};
     if (!interface)
         return fail(interface.error());
-    const auto guarded = ensure_localnet_guard();
+    auto guarded = ensure_localnet_guard();
     if (!guarded && guarded.error().kind() != ErrorKind::kUnsupported)
         return guarded;
     if (!guarded)

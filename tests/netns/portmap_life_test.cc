@@ -151,6 +151,7 @@ TEST_P(PortmapLife, ThirtyAddsAtOnceAllSucceedAndRepeatNothing)
     };
 
     std::vector<std::thread> threads;
+    threads.reserve(kContainers);
     for (int i = 0; i < kContainers; i++)
         threads.emplace_back([&, i] {
             outcomes[static_cast<std::size_t>(i)] = net().call(ours(), "ADD", kPodOne, call_of(i));
