@@ -128,15 +128,14 @@ void Expressions::masquerade()
 
 void Expressions::verdict(std::int32_t code, std::string_view chain)
 {
+    const auto put_verdict = [&] {
+        message_.put_u32_be(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(code));
+        if (!chain.empty())
+            message_.put_string(NFTA_VERDICT_CHAIN, chain);
+    };
     add("immediate", [&] {
         message_.put_u32_be(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
-        message_.nest(NFTA_IMMEDIATE_DATA, [&] {
-            message_.nest(NFTA_DATA_VERDICT, [&] {
-                message_.put_u32_be(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(code));
-                if (!chain.empty())
-                    message_.put_string(NFTA_VERDICT_CHAIN, chain);
-            });
-        });
+        message_.nest(NFTA_IMMEDIATE_DATA, [&] { message_.nest(NFTA_DATA_VERDICT, put_verdict); });
     });
 }
 
