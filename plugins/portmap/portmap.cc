@@ -3,7 +3,6 @@
 
 #include <linux/netlink.h>
 
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,16 +26,11 @@ namespace {
 
 constexpr const char *kIptablesLock = "/run/tortie/portmap-iptables.lock";
 
-std::string caller_path()
-{
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): a plugin has one thread.
-    const char *path = std::getenv("PATH");
-    return path == nullptr ? "" : path;
-}
-
 struct Mappers {
-    NftablesPortMapper nftables{caller_path()};
-    IptablesPortMapper iptables{caller_path(), kIptablesLock};
+    explicit Mappers(const std::string &search_path)
+        : nftables(search_path), iptables(search_path, kIptablesLock)
+    {
+    }
 
     PortMapper &of(Backend backend)
     {
@@ -44,6 +38,9 @@ struct Mappers {
             return iptables;
         return nftables;
     }
+
+    NftablesPortMapper nftables;
+    IptablesPortMapper iptables;
 };
 
 constexpr Backend other_than(Backend backend)
@@ -147,7 +144,7 @@ cni::Answer add(const cni::Request &request)
     if (publication.mappings.empty() || publication.addresses.empty())
         return answer;
 
-    Mappers mappers;
+    Mappers mappers(request.search_path);
     TORTIE_TRY(const Published published, publish(mappers, config));
     ScopeExit undo([&] {
         if (const auto undone = mappers.of(published.backend).withdraw(publication); !undone)
@@ -173,7 +170,7 @@ cni::Answer del(const cni::Request &request)
         log::warn("cleaning up without a usable configuration", {{"cause", config.error().what()}});
         config = salvage_config(request);
     }
-    Mappers mappers;
+    Mappers mappers(request.search_path);
     TORTIE_TRY(const auto removed, withdraw_everywhere(mappers, *config));
     forget_flows_of(removed);
     return std::string();
@@ -187,7 +184,7 @@ cni::Answer check(const cni::Request &request)
             cni::CniError(cni::Code::kUnspecified, "Required prevResult missing"));
     if (config.publication.mappings.empty() || config.publication.addresses.empty())
         return std::string();
-    Mappers mappers;
+    Mappers mappers(request.search_path);
     auto checked = mappers.of(config.backend).check(config.publication);
     if (checked)
         return std::string();
@@ -205,7 +202,7 @@ cni::Answer gc(const cni::Request &request)
     for (const cni::ValidAttachment &one : *listed)
         valid.push_back(
             {.network = request.network, .container_id = one.container_id, .ifname = one.ifname});
-    Mappers mappers;
+    Mappers mappers(request.search_path);
     std::optional<Error> failed;
     for (const Backend backend : {Backend::kNftables, Backend::kIptables}) {
         auto removed = mappers.of(backend).collect_garbage(request.network, valid);
@@ -224,7 +221,7 @@ cni::Answer status(const cni::Request &request)
     TORTIE_TRY(const Config config, parse_prefixed(request));
     if (config.backend == Backend::kNftables)
         return std::string();
-    const auto iptables = Iptables::find(Family::kIpv4, caller_path());
+    const auto iptables = Iptables::find(Family::kIpv4, request.search_path);
     if (!iptables)
         return tl::make_unexpected(cni::CniError(
             cni::Code::kNotAvailable, "failed to open iptables: " + iptables.error().what()));

@@ -67,6 +67,7 @@ constexpr std::array kVariables = {
     Variable{"CNI_IFNAME", &Environment::ifname, "ADD CHECK DEL", ifname_fault},
     Variable{"CNI_ARGS", &Environment::args, "", nullptr},
     Variable{"CNI_PATH", &Environment::path, "ADD CHECK DEL GC STATUS", nullptr},
+    Variable{"PATH", &Environment::search_path, "", nullptr},
 };
 
 bool is_required(const Variable &variable, std::string_view command)

@@ -21,6 +21,7 @@ struct Environment {
     std::string ifname;
     std::string args;
     std::string path;
+    std::string search_path;  // PATH: not of the protocol, but where the node's tools are
     bool netns_override = false;
 };
 

@@ -68,6 +68,7 @@ tl::expected<Request, CniError> read_request(Environment env, const Call &call)
     request.ifname = std::move(env.ifname);
     request.args = std::move(env.args);
     request.path = std::move(env.path);
+    request.search_path = std::move(env.search_path);
     request.cni_version = version->empty() ? "0.1.0" : *std::move(version);
     request.network = *std::move(name);
     request.stdin_text = *std::move(text);

@@ -26,6 +26,7 @@ struct Request {
     std::string ifname;        // empty in GC and STATUS
     std::string args;          // CNI_ARGS as given
     std::string path;          // CNI_PATH as given
+    std::string search_path;   // PATH as given: where the node's own tools are looked for
     std::string cni_version;   // of the configuration; "0.1.0" when it has none
     std::string network;       // its name
     std::string stdin_text;    // the configuration as given: what a delegate gets
