@@ -58,10 +58,27 @@ struct Published {
     std::vector<PublishedPort> held;  // by others
 };
 
+void undo_publish(PortMapper &mapper, const Publication &publication)
+{
+    if (const auto undone = mapper.withdraw(publication); !undone)
+        log::error("cannot undo", {{"cause", undone.error().what()}});
+}
+
+// After a failure the change may have been made all the same: its acknowledgement can be lost.
+Result<std::vector<PublishedPort>> publish_or_undo(PortMapper &mapper,
+                                                   const Publication &publication)
+{
+    auto held = mapper.publish(publication);
+    if (!held && held.error().kind() != ErrorKind::kUnsupported &&
+        held.error().kind() != ErrorKind::kInvalidInput)
+        undo_publish(mapper, publication);
+    return held;
+}
+
 // By the backend that is asked for; when none is and this kernel has no nf_tables, by iptables.
 Result<Published> publish(Mappers &mappers, const Config &config)
 {
-    auto held = mappers.of(config.backend).publish(config.publication);
+    auto held = publish_or_undo(mappers.of(config.backend), config.publication);
     if (held)
         return Published{config.backend, *std::move(held)};
     const bool may_fall_back = !config.backend_given && config.backend == Backend::kNftables &&
@@ -69,7 +86,7 @@ Result<Published> publish(Mappers &mappers, const Config &config)
     if (!may_fall_back)
         return fail(std::move(held).error());
     log::warn("no nf_tables for host ports here, using iptables", {{"cause", held.error().what()}});
-    TORTIE_TRY(auto by_iptables, mappers.iptables.publish(config.publication));
+    TORTIE_TRY(auto by_iptables, publish_or_undo(mappers.iptables, config.publication));
     return Published{Backend::kIptables, std::move(by_iptables)};
 }
 
@@ -146,10 +163,7 @@ cni::Answer add(const cni::Request &request)
 
     Mappers mappers(request.search_path);
     TORTIE_TRY(const Published published, publish(mappers, config));
-    ScopeExit undo([&] {
-        if (const auto undone = mappers.of(published.backend).withdraw(publication); !undone)
-            log::error("cannot undo", {{"cause", undone.error().what()}});
-    });
+    ScopeExit undo([&] { undo_publish(mappers.of(published.backend), publication); });
     forget_stale_udp_flows(publication, published.held);
     const Cidr *container = ipv4_of(publication);
     if (container != nullptr && publication.policy.snat) {

@@ -298,7 +298,7 @@ TEST_P(HostileInput, MutatedConfigurationsAreAnswered)
 }
 
 INSTANTIATE_TEST_SUITE_P(Plugin, HostileInput,
-                         ::testing::Values("host-local", "loopback", "tuning"),
+                         ::testing::Values("host-local", "loopback", "portmap", "tuning"),
                          [](const auto &plugin) {
                              std::string name = plugin.param;
                              std::erase(name, '-');

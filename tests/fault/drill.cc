@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,10 @@ using Kind = Disturbance::Kind;
 
 constexpr std::size_t kMaxFindings = 5;
 constexpr int kTries = 3;
+
+// A look at the node costs more than a plugin; that DEL left nothing is looked at each time, that
+// the next ADD is whole only now and then.
+constexpr std::size_t kPointsPerAddedLook = 8;
 
 std::string describe(const Disturbance &disturbance, const SystemCall &call)
 {
@@ -54,6 +59,13 @@ bool is_cni_error(const std::string &text)
     const auto code = object->integer("code", 0);
     const auto msg = object->string("msg");
     return code && *code > 0 && msg && !msg->empty();
+}
+
+Snapshot common(const Snapshot &a, const Snapshot &b)
+{
+    Snapshot both;
+    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::inserter(both, both.end()));
+    return both;
 }
 
 // One drill while it runs.
@@ -149,11 +161,14 @@ private:
         added_ = drill_.look();
         expect_success("DEL", drill_.del);
         const Snapshot kept = drill_.look();
-        if (drill_.prepare)
-            tolerated_ = kept;
-        expect_as_before("afterwards");
         if (difference(before_, added_).empty())
             find("ADD has no effect, the drill would prove nothing");
+        if (drill_.prepare) {
+            tolerated_ = before_;
+            tolerated_.insert(kept.begin(), kept.end());
+            before_ = common(before_, kept);
+        }
+        expect_as_before("afterwards");
     }
 
     const Drill &drill_;
@@ -166,20 +181,33 @@ private:
     Snapshot tolerated_;
 };
 
+// A plugin begins with umask() (base/process.cc); calls before that are the dynamic loader's.
+std::size_t first_own_call(const std::vector<SystemCall> &calls)
+{
+    const auto found = std::find_if(calls.begin(), calls.end(), [](const SystemCall &call) {
+        return call.number == SYS_umask;
+    });
+    return found == calls.end() ? 0 : static_cast<std::size_t>(found - calls.begin());
+}
+
 // Calls `point` with every kill point until the plugin ends before it is reached.
 template <class Point>
 DrillReport kill_everywhere(const Drill &drill, const char *verb, Point &&point)
 {
     Course course(drill);
-    for (std::size_t index = 0; !course.report().complete && !course.given_up(); ++index) {
-        for (const Kind kind : {Kind::kKillAtEntry, Kind::kKillAtExit}) {
-            const Disturbance disturbance{.kind = kind, .at = {.process = 0, .index = index}};
-            course.start(std::string(verb) + " number " + std::to_string(index));
-            const auto trace = point(course, disturbance);
-            if (!trace || course.report().complete)
-                break;
-            course.finish();
-        }
+    course.start(std::string(verb) + " undisturbed");
+    const auto reference = course.disturb(drill.del, {});
+    if (!reference || reference->calls.empty())
+        return course.report();
+    Disturbance disturbance{.kind = Kind::kKillAtEntry,
+                            .at = {.process = 0, .index = first_own_call(reference->calls[0])}};
+    while (!course.report().complete && !course.given_up()) {
+        course.start(std::string(verb) + " number " + std::to_string(disturbance.at.index));
+        if (!point(course, disturbance))
+            break;
+        course.finish();
+        if (std::exchange(disturbance.kind, Kind::kKillAtExit) == Kind::kKillAtExit)
+            ++disturbance.at.index;
     }
     return course.report();
 }
@@ -207,16 +235,6 @@ struct FaultPoint {
     Disturbance disturbance;
     SystemCall call;
 };
-
-// A plugin begins with umask() (base/process.cc); calls before that are the dynamic loader's, and
-// are not there in what ships.
-std::size_t first_own_call(const std::vector<SystemCall> &calls)
-{
-    const auto found = std::find_if(calls.begin(), calls.end(), [](const SystemCall &call) {
-        return call.number == SYS_umask;
-    });
-    return found == calls.end() ? 0 : static_cast<std::size_t>(found - calls.begin());
-}
 
 std::vector<FaultPoint> fault_points(const Trace &trace)
 {
@@ -296,7 +314,8 @@ DrillReport kill_add_everywhere(const Drill &drill)
         course.expect_success("DEL", drill.del);
         course.expect_as_before("after DEL");
         course.expect_success("the next ADD", drill.add);
-        course.expect_added("after the next ADD");
+        if (course.report().points % kPointsPerAddedLook == 1)
+            course.expect_added("after the next ADD");
         course.expect_success("its DEL", drill.del);
         return trace;
     });

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The drills that every plugin goes through: killed at every boundary of every system call, and
-// told of every failure that a call of its kind can have. What must be true afterwards:
+// The drills that every plugin goes through: killed between any two system calls, and told of every
+// failure that a call of its kind can have. To the kernel, and to whoever comes next, a process
+// that dies after one call is the same as one that dies before the next, so each boundary is
+// visited once; what the dynamic loader does before main() is not there in what ships, and is left
+// out. What must be true afterwards:
 //
 // - after a killed ADD: DEL succeeds and leaves the node as it was before; ADD of the same
 //   container then succeeds with its full effect;

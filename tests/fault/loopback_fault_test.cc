@@ -12,7 +12,7 @@ protected:
     {
         drill_.add = plugin_call("loopback", "ADD", "faulty", kConfig);
         drill_.del = plugin_call("loopback", "DEL", "faulty", kConfig);
-        drill_.look = [] { return take_snapshot(kLinks | kFiles); };
+        drill_.look = [] { return take_snapshot(kLinks | kSysctls | kFiles); };
     }
 
     Drill drill_;

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <iterator>
+#include <span>
 #include <vector>
 
 #include "base/file.h"
@@ -117,8 +118,7 @@ void add_links(Snapshot &snapshot, const std::string &source, std::string_view t
     }
 }
 
-template <class Names>
-void add_sysctls(Snapshot &snapshot, const std::string &source, const Names &names)
+void add_sysctls(Snapshot &snapshot, const std::string &source, std::span<const char *const> names)
 {
     for (const char *name : names) {
         const auto value = read_file(std::string("/proc/sys/net/") + name, 4096);
@@ -235,34 +235,26 @@ Result<> wipe_node()
 Snapshot take_snapshot(unsigned parts)
 {
     Snapshot snapshot;
-    if (parts & kRules) {
+    if (parts & kNft)
         add_nested(snapshot, "nft", output_of({"nft", "list", "ruleset"}));
+    if (parts & kIptables) {
         add_saved(snapshot, "iptables", output_of({"iptables-save"}));
         add_saved(snapshot, "ip6tables", output_of({"ip6tables-save"}));
     }
-    if (parts & kLinks) {
-        add_links(snapshot, "node", output_of({"ip", "-d", "addr", "show"}));
-        add_sysctls(snapshot, "node", kNodeSysctls);
-        const auto entered = in_netns(kPodNetns, [&] {
-            add_links(snapshot, "pod", output_of({"ip", "-d", "addr", "show"}));
-            add_sysctls(snapshot, "pod", kPodSysctls);
-        });
-        if (!entered)
-            snapshot.insert("pod: " + entered.error().what());
-    }
+    const auto look = [&](const std::string &source, std::span<const char *const> sysctls) {
+        if (parts & kLinks)
+            add_links(snapshot, source, output_of({"ip", "-d", "addr", "show"}));
+        if (parts & kSysctls)
+            add_sysctls(snapshot, source, sysctls);
+    };
+    look("node", kNodeSysctls);
+    if (auto entered = in_netns(kPodNetns, [&] { look("pod", kPodSysctls); }); !entered)
+        snapshot.insert("pod: " + entered.error().what());
     if (parts & kFiles) {
         for (const char *directory : kStateDirectories)
             add_files(snapshot, directory);
     }
     return snapshot;
-}
-
-Snapshot without(const Snapshot &snapshot, std::string_view beginning)
-{
-    Snapshot rest;
-    std::copy_if(snapshot.begin(), snapshot.end(), std::inserter(rest, rest.end()),
-                 [&](const std::string &line) { return !line.starts_with(beginning); });
-    return rest;
 }
 
 std::string difference(const Snapshot &before, const Snapshot &now, const Snapshot &tolerated)

@@ -31,17 +31,15 @@ Result<> renew_pod();
 // What is on the node, a line a fact. A part that a plugin cannot reach need not be looked at each
 // time: the tools cost more than the plugins.
 enum Part : unsigned {
-    kRules = 1,  // nft and iptables, both families
-    kLinks = 2,  // links and addresses of the node and the pod, sysctls that plugins may set
-    kFiles = 4,  // /run and /var/lib/cni: names, modes, content, and locks that somebody holds
+    kNft = 1,       // nft's view of all rules, those of iptables over nf_tables included
+    kIptables = 2,  // iptables' view of the rules of both families
+    kLinks = 4,     // links and addresses of the node and the pod
+    kSysctls = 8,   // those of the node and the pod that plugins may set
+    kFiles = 16,    // /run and /var/lib/cni: names, modes, content, and locks that somebody holds
 };
-constexpr unsigned kEverything = kRules | kLinks | kFiles;
 
 using Snapshot = std::multiset<std::string>;
-Snapshot take_snapshot(unsigned parts = kEverything);
-
-// Leaves out the lines that begin so, content and all.
-Snapshot without(const Snapshot &snapshot, std::string_view beginning);
+Snapshot take_snapshot(unsigned parts);
 
 // One line a difference, "+ " or "- " before it; empty when there is none. What is new in `now`
 // but stands in `tolerated` is no difference.

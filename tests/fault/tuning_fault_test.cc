@@ -19,7 +19,7 @@ protected:
         drill_.add = plugin_call("tuning", "ADD", "faulty", kConfig);
         drill_.del = plugin_call("tuning", "DEL", "faulty", kConfig);
         drill_.del_always_succeeds = true;
-        drill_.look = [] { return take_snapshot(kLinks | kFiles); };
+        drill_.look = [] { return take_snapshot(kLinks | kSysctls | kFiles); };
     }
 
     Drill drill_;
