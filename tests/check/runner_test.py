@@ -27,7 +27,7 @@ in this kernel
 
 [  SKIPPED ] A.IsSkipped (0 ms)
 </system-out></testcase>
-<testcase name="A.Fails" status="fail"><failure message=""/><system-out>1 != 2</system-out></testcase>
+<testcase name="A.Fails/iptables  # GetParam() = 8-byte object &lt;B0-2B&gt;" status="fail"><failure message=""/><system-out>1 != 2</system-out></testcase>
 <testcase name="a_NOT_BUILT" status="notrun">
 <skipped message="Unable to find executable"/><system-out/></testcase>
 </testsuite>"""
@@ -47,7 +47,7 @@ class Junit(unittest.TestCase):
         self.assertEqual(self.cases()["A.IsSkipped"].text, "no sctp in this kernel")
 
     def test_a_failure_shows_what_was_printed(self):
-        self.assertIn("1 != 2", self.cases()["A.Fails"].text)
+        self.assertIn("1 != 2", self.cases()["A.Fails/iptables"].text)
 
     def test_a_program_that_was_not_built_is_a_failure(self):
         self.assertEqual(self.cases()["a_NOT_BUILT"].outcome, counts.FAILED)

@@ -34,18 +34,19 @@ def from_junit(path):
     cases = []
     for element in ElementTree.parse(path).iter("testcase"):
         output = element.findtext("system-out") or ""
+        name = element.get("name").split("  # GetParam()")[0]
         status = element.get("status")
         if status == "run":
-            cases.append(Case(element.get("name"), PASSED))
+            cases.append(Case(name, PASSED))
         elif element.find("skipped") is not None and status == "notrun":
             reason = _gtest_skip_reason(output) or element.find("skipped").get("message", "")
             # A test whose program is missing is "not run", too: that is no skip.
             broken = "SKIP_REGULAR_EXPRESSION" not in element.find("skipped").get("message", "")
-            cases.append(Case(element.get("name"), FAILED if broken else SKIPPED, reason))
+            cases.append(Case(name, FAILED if broken else SKIPPED, reason))
         else:
             failure = element.find("failure")
             message = failure.get("message", "") if failure is not None else status
-            cases.append(Case(element.get("name"), FAILED, f"{message}\n{output}".strip()))
+            cases.append(Case(name, FAILED, f"{message}\n{output}".strip()))
     return cases
 
 
