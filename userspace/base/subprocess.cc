@@ -140,7 +140,7 @@ public:
                                                       std::to_string(command.deadline.count()) +
                                                       " ms");
             if (fds[0].revents != 0)
-                feed(input);
+                TORTIE_DO(feed(input));
             if (fds[1].revents != 0)
                 TORTIE_DO(drain(out_, result.output, command.max_output_bytes));
             if (fds[2].revents != 0)
@@ -156,14 +156,18 @@ private:
     {
     }
 
-    // A child that does not read all of its input is not an error; its status tells.
-    void feed(std::string_view &input)
+    // A child that does not read all of its input is not an error; its status tells. One that gets
+    // only a part of it is: it would take that for the whole.
+    Result<> feed(std::string_view &input)
     {
         const ssize_t put = ::write(in_.get(), input.data(), input.size());
         if (put >= 0)
             input.remove_prefix(static_cast<std::size_t>(put));
-        else if (errno != EINTR && errno != EAGAIN)
+        else if (errno == EPIPE)
             input = {};
+        else if (errno != EINTR && errno != EAGAIN)
+            return fail_errno(errno, "write to child");
+        return {};
     }
 
     static Result<> drain(UniqueFd &fd, std::string &into, std::size_t max_bytes)
