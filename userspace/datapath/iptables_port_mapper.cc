@@ -84,6 +84,13 @@ struct Removal {
     std::optional<Error> unusable;  // this family's program cannot be used at all
 };
 
+// The program is not there, or it ran and said no; and not: it could not be run this time.
+bool cannot_list(const Error &error)
+{
+    return error.kind() == ErrorKind::kNotFound ||
+           (error.kind() == ErrorKind::kSystem && error.sys_errno() == 0);
+}
+
 // Removes the chosen chains of one family. A program that is missing or that cannot list the table
 // (no such table in this kernel) makes the family unusable, which is for the caller to judge.
 Result<Removal> remove_chains(Family family, const Presence &presence,
@@ -97,7 +104,7 @@ Result<Removal> remove_chains(Family family, const Presence &presence,
     if (presence.none_for(iptables->variant()))
         return Removal{};
     const auto text = iptables->save_nat();
-    if (!text && text.error().kind() == ErrorKind::kTryAgain)
+    if (!text && !cannot_list(text.error()))
         return fail(text.error());
     if (!text)
         return Removal{.removed = {}, .unusable = text.error()};
