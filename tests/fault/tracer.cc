@@ -236,14 +236,21 @@ private:
     void on_entry(pid_t pid, Process &process, const SystemCall &call)
     {
         auto &calls = trace_.calls[process.number];
-        const bool here = disturbance_.kind != Disturbance::Kind::kNone &&
-                          disturbance_.at.process == process.number &&
-                          disturbance_.at.index == calls.size();
         calls.push_back(call);
-        if (here)
+        if (is_meant(process, call))
             disturb(pid, process, call);
         else if (refused_ && call.on_netlink)
             answer_refused(pid, process, call);
+    }
+
+    // `call` is the last one of its process.
+    bool is_meant(const Process &process, const SystemCall &call)
+    {
+        const CallSite &at = disturbance_.at;
+        if (disturbance_.kind == Disturbance::Kind::kNone || at.process != process.number ||
+            (at.number && *at.number != call.number))
+            return false;
+        return passed_++ == at.index;
     }
 
     void disturb(pid_t pid, Process &process, const SystemCall &call)
@@ -316,6 +323,7 @@ private:
 
     pid_t plugin_;
     Disturbance disturbance_;
+    std::size_t passed_ = 0;  // calls that the disturbance counts
     Clock::time_point deadline_;
     std::map<pid_t, Process> processes_;
     std::optional<RefusedRequest> refused_;

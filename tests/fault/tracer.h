@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct SystemCall {
 struct CallSite {
     std::size_t process = 0;
     std::size_t index = 0;
+    // When set, only calls of that number are counted: how often a plugin reads from its children
+    // is not the same in every run, how often it makes them is.
+    std::optional<std::uint64_t> number = {};
 };
 
 struct Disturbance {
@@ -55,11 +59,6 @@ struct Trace {
     std::string err;
     std::vector<std::vector<SystemCall>> calls;  // of each process
     bool disturbed = false;                      // the call site was reached
-
-    bool reaches(CallSite at) const
-    {
-        return at.process < calls.size() && at.index < calls[at.process].size();
-    }
 };
 
 // Empty when this process may trace; otherwise why not.
