@@ -56,6 +56,25 @@ bool nft_has_top_chain(Family family)
     return !socket || nft_nat_has_chain(*socket, family, kTopDnatChain).value_or(true);
 }
 
+// Whether the kernel shows, without a child, that the chains and jumps that all containers share
+// are there. What iptables keeps in the legacy tables it does not show.
+bool shared_is_in_place(const Iptables &iptables, Family family, const PortPolicy &policy)
+{
+    if (iptables.variant() != Iptables::Variant::kNfTables)
+        return false;
+    auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
+    if (!socket)
+        return false;
+    const auto jumps = [&](std::string_view from, std::string_view to) {
+        return nft_nat_has_chain(*socket, family, to).value_or(false) &&
+               nft_nat_mentions(*socket, family, from, to).value_or(false);
+    };
+    const bool own_mark = policy.snat && policy.external_set_mark_chain.empty();
+    return jumps("PREROUTING", kTopDnatChain) && jumps("OUTPUT", kTopDnatChain) &&
+           (!own_mark || (jumps("POSTROUTING", kMasqChain) &&
+                          nft_nat_has_chain(*socket, family, kSetMarkChain).value_or(false)));
+}
+
 // One family's tables as far as the kernel shows them without a child.
 struct Presence {
     bool nft = true;
@@ -174,6 +193,18 @@ Result<FileLock> IptablesPortMapper::lock() const
     return FileLock::acquire(lock_path_, 0600, kLockDeadline);
 }
 
+Result<std::optional<FileLock>> IptablesPortMapper::lock_to_share(const Iptables &iptables,
+                                                                  Family family,
+                                                                  const PortPolicy &policy) const
+{
+    if (shared_is_in_place(iptables, family, policy))
+        return std::nullopt;
+    TORTIE_TRY(FileLock alone, lock());
+    if (shared_is_in_place(iptables, family, policy))
+        return std::nullopt;  // whoever had the lock has seen to it
+    return std::optional(std::move(alone));
+}
+
 Result<> IptablesPortMapper::publish_family(const Publication &publication, const Cidr &cidr,
                                             std::vector<PublishedPort> &held)
 {
@@ -181,6 +212,7 @@ Result<> IptablesPortMapper::publish_family(const Publication &publication, cons
     const auto iptables = Iptables::find(family, search_path_);
     if (!iptables)
         return fail(ErrorKind::kUnsupported, "failed to open iptables: " + iptables.error().what());
+    TORTIE_TRY(const auto alone, lock_to_share(*iptables, family, publication.policy));
     const auto text = iptables->save_nat();
     if (!text)
         return fail(Error(text.error()).within("unable to setup DNAT"));
@@ -200,7 +232,6 @@ Result<> IptablesPortMapper::publish_family(const Publication &publication, cons
 
 Result<std::vector<PublishedPort>> IptablesPortMapper::publish(const Publication &publication)
 {
-    TORTIE_TRY(const FileLock held_lock, lock());
     const auto presence_of = [&](Family family) {
         return Presence{.nft = nft_may_hold(family, publication.attachment),
                         .legacy = legacy_nat_in_use(family)};

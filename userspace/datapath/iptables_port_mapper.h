@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,7 +17,8 @@ namespace tortie {
 //
 // That lock is held across children, against the house rule: what iptables-restore is told depends
 // on what iptables-save said, and 30 ADDs at once would otherwise append each shared jump 30 times.
-// Both have deadlines, the children's the shorter one.
+// Both have deadlines, the children's the shorter one. An ADD that finds the shared chains in place
+// goes on without the lock: it makes a chain of its own and appends jumps to it, and so may others.
 class IptablesPortMapper final : public PortMapper {
 public:
     // `search_path` is the caller's PATH. `lock_path`'s folder is made when it is missing.
@@ -38,6 +40,10 @@ public:
 
 private:
     Result<FileLock> lock() const;
+
+    // The lock, unless the shared chains and jumps are in place.
+    Result<std::optional<FileLock>> lock_to_share(const Iptables &iptables, Family family,
+                                                  const PortPolicy &policy) const;
     Result<> publish_family(const Publication &publication, const Cidr &cidr,
                             std::vector<PublishedPort> &held);
     Result<> check_family(const Publication &publication, const Cidr &cidr);
