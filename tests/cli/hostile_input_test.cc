@@ -30,8 +30,14 @@
 namespace tortie::test {
 namespace {
 
+// A sanitizer takes its own time and memory.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::chrono::seconds kDeadline{20};
+constexpr long kMaxMemoryKib = 1024 << 10;
+#else
 constexpr std::chrono::seconds kDeadline{2};
 constexpr long kMaxMemoryKib = 64 << 10;
+#endif
 
 struct Ending {
     int wait_status = 0;
