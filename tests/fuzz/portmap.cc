@@ -2,6 +2,8 @@
 //
 // portmap up to what it would tell the kernel. The text behind a line "*nat" in the input is what
 // iptables-save says on the node: the plans for it must be sound whatever it is.
+#include <algorithm>
+
 #include "cni/attachments.h"
 #include "cni/result_codec.h"
 #include "datapath/iptables_plan.h"
@@ -85,6 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     std::string_view text = as_text(data, size);
     const std::size_t saved = text.find("\n*nat\n");
     saved_text = saved == std::string_view::npos ? "" : text.substr(saved + 1);
+    saved_text.erase(std::min(saved_text.find('\0'), saved_text.size()));  // iptables writes text
     dispatch(kPlugin, read_input(text.substr(0, saved)));
     return 0;
 }
