@@ -100,7 +100,7 @@ const Cidr *ipv4_of(const Publication &publication)
 
 // Lets 127.0.0.0/8 cross to the container, but not from the wire to the node. Never taken back, as
 // upstream: other containers behind the same interface may need it.
-Result<> enable_localnet_routing(const Cidr &container)
+Result<> enable_localnet_routing(const Cidr &container, Backend backend)
 {
     TORTIE_TRY(NetlinkSocket route, NetlinkSocket::open(NETLINK_ROUTE));
     const auto interface = output_interface(route, container.addr);
@@ -108,7 +108,8 @@ Result<> enable_localnet_routing(const Cidr &container)
         return {};
     if (!interface)
         return fail(interface.error());
-    auto guarded = ensure_localnet_guard();
+    // The nf_tables backend has the guard in its own transaction.
+    auto guarded = backend == Backend::kNftables ? Result<>() : ensure_localnet_guard();
     if (!guarded && guarded.error().kind() != ErrorKind::kUnsupported)
         return guarded;
     if (!guarded)
@@ -167,7 +168,7 @@ cni::Answer add(const cni::Request &request)
     forget_stale_udp_flows(publication, published.held);
     const Cidr *container = ipv4_of(publication);
     if (container != nullptr && publication.policy.snat) {
-        if (auto enabled = enable_localnet_routing(*container); !enabled)
+        if (auto enabled = enable_localnet_routing(*container, published.backend); !enabled)
             return tl::make_unexpected(
                 std::move(enabled).error().within("unable to enable route_localnet"));
     }

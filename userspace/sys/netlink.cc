@@ -46,15 +46,17 @@ NetlinkAck read_ack(const NetlinkReply &reply)
 // it: into a message in a unix socket that holds nothing but itself, which is what the garbage
 // collector of those is for. Kernels before 6.10 collect in our close() and wait as before; so
 // does everybody for whom a step fails.
-void leave_to_the_kernel(int fd)
+void leave_to_the_kernel(UniqueFd socket)
 {
     std::array<int, 2> pair{};
     if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair.data()) < 0)
         return;
-    // Closing the sender starts the collector, so it goes last: destructors run backwards.
+    // Closing the sender starts the collector, and that must not be done before we have let go of
+    // the socket, or ours is the last reference after all. Destructors run backwards.
     const UniqueFd sender(pair[0]);
     const UniqueFd receiver(pair[1]);
-    const std::array<int, 2> passed{fd, receiver.get()};
+    const UniqueFd left = std::move(socket);
+    const std::array<int, 2> passed{left.get(), receiver.get()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(passed))> control{};
     char byte = 0;
     iovec data{.iov_base = &byte, .iov_len = 1};
@@ -245,7 +247,7 @@ struct NetlinkSocket::Endpoint {
     ~Endpoint()
     {
         if (without_waiting)
-            leave_to_the_kernel(socket.get());
+            leave_to_the_kernel(std::move(socket));
     }
 
     UniqueFd socket;
