@@ -91,7 +91,7 @@ void PortmapNode::connect_pod(const Pod &pod) const
 
 const Netns &PortmapNode::netns_of(const Pod &pod) const
 {
-    return pod.host_end == kPodOne.host_end ? pod_one_ : pod_two_;
+    return std::string_view(pod.host_end) == kPodOne.host_end ? pod_one_ : pod_two_;
 }
 
 std::string PortmapNode::config_of(const Pod &pod, const PortmapCall &call) const
