@@ -389,8 +389,9 @@ Result<> Index::copy_entries(Index &into, const std::vector<std::uint32_t> &new_
             const std::uint32_t slot = where / kPageAddresses;
             if (slot >= shape_.pages || new_slots[slot] == kNoSlot)
                 return damaged("entry of no page");
-            TORTIE_DO(
-                into.add_entry(tag, new_slots[slot] * kPageAddresses + where % kPageAddresses));
+            const std::uint32_t moved = new_slots[slot] * kPageAddresses + where % kPageAddresses;
+            if (auto added = into.add_entry(tag, moved); !added)
+                return added;
         }
     }
     return {};

@@ -53,8 +53,8 @@ public:
     IpAddr previous() const;
 
     // IPv4 before IPv6, then by value.
-    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of a comparison for a
-    // pointer
+    // clang-tidy 14 takes the 0 in what this expands to for a pointer:
+    // NOLINTNEXTLINE(modernize-use-nullptr)
     friend auto operator<=>(const IpAddr &, const IpAddr &) = default;
 
 private:
