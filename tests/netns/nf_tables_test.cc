@@ -73,6 +73,7 @@ protected:
     std::vector<std::optional<Element>> find(const std::vector<Fields> &keys)
     {
         std::vector<NfTables::Question> questions;
+        questions.reserve(keys.size());
         for (const Fields &one : keys)
             questions.push_back({.set = kPorts.name, .key = &one});
         auto found = tables_->find(kTable, questions);

@@ -65,6 +65,7 @@ PortMapping mapping(std::uint16_t host_port, std::optional<std::string_view> hos
 std::vector<std::string> texts(const std::vector<PortClaim> &claims)
 {
     std::vector<std::string> out;
+    out.reserve(claims.size());
     for (const PortClaim &one : claims)
         out.push_back(one.to_string() + " " + one.target.to_string());
     return out;
