@@ -53,8 +53,7 @@ public:
     IpAddr previous() const;
 
     // IPv4 before IPv6, then by value.
-    // clang-tidy 14 takes the 0 in what this expands to for a pointer:
-    // NOLINTNEXTLINE(modernize-use-nullptr)
+    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes a comparison's 0 for a pointer
     friend auto operator<=>(const IpAddr &, const IpAddr &) = default;
 
 private:
