@@ -60,11 +60,6 @@ bool same(const std::vector<std::string_view> &rules, const std::vector<std::str
     return std::equal(rules.begin(), rules.end(), wanted.begin(), wanted.end());
 }
 
-bool needs_own_mark(const PortPolicy &policy)
-{
-    return policy.snat && policy.external_set_mark_chain.empty();
-}
-
 // The shared chain `chain` with `rule` alone in it: another mark bit replaces the old one.
 void plan_single(RestoreInput &input, const SavedNat &saved, std::string_view chain,
                  const std::string &rule)

@@ -69,10 +69,10 @@ bool shared_is_in_place(const Iptables &iptables, Family family, const PortPolic
         return nft_nat_has_chain(*socket, family, to).value_or(false) &&
                nft_nat_mentions(*socket, family, from, to).value_or(false);
     };
-    const bool own_mark = policy.snat && policy.external_set_mark_chain.empty();
     return jumps("PREROUTING", kTopDnatChain) && jumps("OUTPUT", kTopDnatChain) &&
-           (!own_mark || (jumps("POSTROUTING", kMasqChain) &&
-                          nft_nat_has_chain(*socket, family, kSetMarkChain).value_or(false)));
+           (!needs_own_mark(policy) ||
+            (jumps("POSTROUTING", kMasqChain) &&
+             nft_nat_has_chain(*socket, family, kSetMarkChain).value_or(false)));
 }
 
 // One family's tables as far as the kernel shows them without a child.

@@ -152,6 +152,11 @@ CommentedJump read_jump_comment(std::string_view rule)
     return jump;
 }
 
+bool needs_own_mark(const PortPolicy &policy)
+{
+    return policy.snat && policy.external_set_mark_chain.empty();
+}
+
 std::string set_mark_rule(unsigned mark_masq_bit)
 {
     return "-m comment --comment \"CNI portfwd masquerade mark\" -j MARK --set-xmark " +

@@ -46,6 +46,9 @@ struct CommentedJump {
 };
 CommentedJump read_jump_comment(std::string_view rule);
 
+// Whether kSetMarkChain and kMasqChain are needed at all.
+bool needs_own_mark(const PortPolicy &policy);
+
 // The one rule of kSetMarkChain and of kMasqChain.
 std::string set_mark_rule(unsigned mark_masq_bit);
 std::string masq_rule(unsigned mark_masq_bit);
