@@ -20,11 +20,15 @@ namespace tortie {
 
 // A kind exists only because some caller acts on it.
 enum class ErrorKind {
-    kInvalidInput,  // configuration, environment or a file of others is wrong
-    kNotFound,      // the object is not there; DEL takes it as done
-    kUnsupported,   // this kernel cannot; another backend may
-    kTryAgain,      // passing: a lock is held, a dump was interrupted, somebody else was faster
-    kSystem,        // a system call or library failed for another reason
+    kInvalidInput,    // configuration, environment or a file of others is wrong
+    kNotFound,        // the object is not there; DEL takes it as done
+    kUnsupported,     // this kernel cannot; another backend may
+    kTryAgain,        // passing: a lock is held, a dump was interrupted, somebody else was faster
+    kExists,          // create: somebody has it already
+    kConflict,        // compare-and-swap: it has changed since it was read
+    kNotAttempted,    // not done, because something before it in the same request failed
+    kUnknownOutcome,  // the answer was lost: look again to learn whether it was done
+    kSystem,          // a system call or library failed for another reason
 };
 
 class Error {
