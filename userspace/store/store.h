@@ -27,6 +27,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -139,12 +140,26 @@ struct Write {
 // One for each write: its new revision (empty after kDelete), or why it did not happen.
 using Written = std::vector<Result<Revision>>;
 
+struct Exchanged {
+    std::vector<Found> found;
+    Written written;
+};
+
 class Store {
 public:
     virtual ~Store() = default;
 
     virtual std::vector<Found> read(std::span<const Query> queries, Deadline deadline) = 0;
     virtual Written commit(std::span<const Write> writes, Deadline deadline) = 0;
+
+    // A commit that needs nothing of what is read beside it. A store that can sends the reads
+    // together with the first stage of the writes, in one round trip; this one does not.
+    virtual Exchanged exchange(std::span<const Query> queries, std::span<const Write> writes,
+                               Deadline deadline)
+    {
+        std::vector<Found> found = read(queries, deadline);
+        return {std::move(found), commit(writes, deadline)};
+    }
 
     // A commit is one transaction.
     virtual bool atomic() const = 0;
