@@ -15,6 +15,7 @@ namespace {
 struct Settings {
     Level lowest = Level::kInfo;
     std::string always;
+    Writer writer = nullptr;
 };
 
 Settings &settings()
@@ -113,10 +114,26 @@ void open(Level lowest, std::initializer_list<Field> always)
         append(settings().always, field);
 }
 
-void event(Level level, std::string_view what, std::initializer_list<Field> fields)
+void write_with(Writer writer, Level lowest)
+{
+    settings().writer = writer;
+    settings().lowest = lowest;
+}
+
+void event(Level level, std::string_view what, std::initializer_list<Field> fields,
+           const char *file, int line_number)
 {
     if (level < settings().lowest)
         return;
+    if (settings().writer != nullptr) {
+        const std::string_view path = file;
+        settings().writer({.level = level,
+                           .what = what,
+                           .fields = {fields.begin(), fields.size()},
+                           .file = path.substr(path.rfind('/') + 1),
+                           .line = line_number});
+        return;
+    }
     std::string line = timestamp(std::chrono::system_clock::now());
     append(line, {"level", name_of(level)});
     if (!settings().always.empty())

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <span>
 #include <string_view>
 
 namespace tortie::log {
@@ -26,24 +27,41 @@ Level level_from(std::string_view text);
 // netns); the text is copied. Without it events go to stderr from kInfo on.
 void open(Level lowest, std::initializer_list<Field> always);
 
-// Never fails.
-void event(Level level, std::string_view what, std::initializer_list<Field> fields = {});
+// Never fails. `file` and `line` are where the call stands.
+void event(Level level, std::string_view what, std::initializer_list<Field> fields = {},
+           const char *file = __builtin_FILE(), int line = __builtin_LINE());
 
-inline void debug(std::string_view what, std::initializer_list<Field> fields = {})
+inline void debug(std::string_view what, std::initializer_list<Field> fields = {},
+                  const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {
-    event(Level::kDebug, what, fields);
+    event(Level::kDebug, what, fields, file, line);
 }
-inline void info(std::string_view what, std::initializer_list<Field> fields = {})
+inline void info(std::string_view what, std::initializer_list<Field> fields = {},
+                 const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {
-    event(Level::kInfo, what, fields);
+    event(Level::kInfo, what, fields, file, line);
 }
-inline void warn(std::string_view what, std::initializer_list<Field> fields = {})
+inline void warn(std::string_view what, std::initializer_list<Field> fields = {},
+                 const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {
-    event(Level::kWarn, what, fields);
+    event(Level::kWarn, what, fields, file, line);
 }
-inline void error(std::string_view what, std::initializer_list<Field> fields = {})
+inline void error(std::string_view what, std::initializer_list<Field> fields = {},
+                  const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {
-    event(Level::kError, what, fields);
+    event(Level::kError, what, fields, file, line);
 }
+
+// For programs whose log has a form of its own: from here on events from `lowest` on go to
+// `writer` and not to stderr.
+struct Event {
+    Level level;
+    std::string_view what;
+    std::span<const Field> fields;
+    std::string_view file;  // without folders
+    int line;
+};
+using Writer = void (*)(const Event &);
+void write_with(Writer writer, Level lowest);
 
 }  // namespace tortie::log

@@ -42,5 +42,21 @@ TEST(Log, TakesItsLevelFromAWordAndInfoOtherwise)
     EXPECT_EQ(log::level_from(""), log::Level::kInfo);
 }
 
+log::Event seen;
+
+TEST(Log, HandsEventsToAWriterOfAnotherForm)
+{
+    log::write_with([](const log::Event &event) { seen = event; }, log::Level::kInfo);
+    log::warn("written");
+    const int line = __LINE__ - 1;
+    log::debug("below");
+
+    EXPECT_EQ(seen.what, "written");
+    EXPECT_EQ(seen.level, log::Level::kWarn);
+    EXPECT_EQ(seen.file, "log_test.cc");
+    EXPECT_EQ(seen.line, line);
+    log::write_with(nullptr, log::Level::kInfo);
+}
+
 }  // namespace
 }  // namespace tortie
