@@ -135,14 +135,15 @@ Answer answer(const Plugin &plugin, Environment env, const Call &call)
 
 Outcome about(const Plugin &plugin)
 {
+    const std::string name =
+        plugin.about != nullptr ? plugin.about : "CNI " + std::string(plugin.name) + " plugin";
     std::string versions;
     for (const std::string_view version : supported_versions())
         versions += (versions.empty() ? "" : ", ") + std::string(version);
     return {.status = 0,
             .out = {},
-            .err = "CNI " + std::string(plugin.name) +
-                   " plugin v" TORTIE_VERSION " (tortie)\nCNI protocol versions supported: " +
-                   versions + "\n",
+            .err = name + ' ' + std::string(program_version()) +
+                   "\nCNI protocol versions supported: " + versions + "\n",
             .failure = {}};
 }
 
@@ -190,6 +191,11 @@ Outcome dispatch(const Plugin &plugin, const Call &call)
             .out = result.error().to_json(),
             .err = {},
             .failure = std::move(result).error()};
+}
+
+std::string_view program_version()
+{
+    return "v" TORTIE_VERSION " (tortie)";
 }
 
 int run(const Plugin &plugin)

@@ -45,6 +45,7 @@ struct Plugin {
     Handler check;
     Handler gc;
     Handler status;
+    const char *about = nullptr;  // what the program calls itself; else "CNI <name> plugin"
 };
 
 // How the frame sees the world, so that tests and fuzzers can be one. get_env gives nullptr for a
@@ -64,6 +65,9 @@ struct Outcome {
 
 // Environment and stdin to an outcome, without touching the process.
 Outcome dispatch(const Plugin &plugin, const Call &call);
+
+// "v0.1.0 (tortie)"
+std::string_view program_version();
 
 // What main() returns: hardens the process, dispatches the real call, logs one line about it.
 // SIGTERM and its like wait until the verb is done: an ADD is finished or undone, never half.
