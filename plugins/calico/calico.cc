@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "calico/calico.h"
+
+#include <array>
+#include <string>
+
+#include "base/file.h"
+#include "calico/flags.h"
+#include "cni/skel.h"
+
+namespace tortie::calico_cni {
+namespace {
+
+constexpr std::array kFlags = {
+    Flag{.name = "t", .help = "Test datastore connection", .value_name = {}},
+    Flag{.name = "v", .help = "Display version", .value_name = {}}};
+
+int print(int fd, const std::string &text, int status)
+{
+    return write_all(fd, text, fd == 1 ? "stdout" : "stderr") ? status : 1;
+}
+
+}  // namespace
+
+int run_calico(std::span<const char *const> arguments)
+{
+    const auto flags = parse_flags("Calico", kFlags, arguments);
+    if (!flags)
+        return print(2, flags.error().text, flags.error().status);
+    if (flags->has("v"))
+        return print(1, std::string(cni::program_version()) + '\n', 0);
+    return cni::run({.name = "calico",
+                     .add = nullptr,
+                     .del = nullptr,
+                     .check = nullptr,
+                     .gc = nullptr,
+                     .status = nullptr,
+                     .about = "Calico CNI plugin"});
+}
+
+}  // namespace tortie::calico_cni
