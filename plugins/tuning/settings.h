@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "tuning/mac_addr.h"
+#include "base/mac_addr.h"
 
 namespace tortie::tuning {
 

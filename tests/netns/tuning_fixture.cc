@@ -7,9 +7,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/mac_addr.h"
 #include "base/subprocess.h"
 #include "sys/sysctl.h"
-#include "tuning/mac_addr.h"
 
 namespace tortie {
 
@@ -129,7 +129,7 @@ bool TuningInNetns::data_dir_is_empty() const
 
 std::string mac_of(const Link &link)
 {
-    return tuning::print_mac(link.mac);
+    return print_mac(link.mac);
 }
 
 }  // namespace tortie

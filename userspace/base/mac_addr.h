@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tortie::tuning {
+namespace tortie {
 
 using MacAddr = std::vector<std::uint8_t>;
 
@@ -23,4 +23,4 @@ std::string print_mac(std::span<const std::uint8_t> mac);
 // type of link has and drops the rest.
 bool is_same_mac(const MacAddr &wanted, const MacAddr &have);
 
-}  // namespace tortie::tuning
+}  // namespace tortie

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tuning/mac_addr.h"
+#include "base/mac_addr.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace tortie::tuning {
+namespace tortie {
 namespace {
 
 using testing::ElementsAre;
@@ -49,4 +49,4 @@ TEST(MacAddr, IsTheSameUpToTheLengthThatTheLinkHas)
 }
 
 }  // namespace
-}  // namespace tortie::tuning
+}  // namespace tortie

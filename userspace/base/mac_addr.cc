@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tuning/mac_addr.h"
+#include "base/mac_addr.h"
 
 #include <algorithm>
 
-namespace tortie::tuning {
+namespace tortie {
 namespace {
 
 std::optional<std::uint8_t> hex_digit(char c)
@@ -68,4 +68,4 @@ bool is_same_mac(const MacAddr &wanted, const MacAddr &have)
            std::equal(have.begin(), have.end(), wanted.begin());
 }
 
-}  // namespace tortie::tuning
+}  // namespace tortie
