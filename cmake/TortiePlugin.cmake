@@ -1,6 +1,7 @@
-# tortie_plugin(<name> [TARGET <target>] SOURCES <file>... LIBS <target>...): plugins/<name>/main.cc becomes the
-# executable <name> in build/<preset>/bin; everything else becomes the library plugin_<name>, so
-# that tests and fuzzers link what ships. TARGET is for a plugin whose name is a layer's, too.
+# tortie_plugin(<name> [TARGET <target>] SOURCES <file>... LIBS <target>...): plugins/<name>/main.cc
+# becomes the executable <name> in build/<preset>/bin; everything else becomes the library
+# plugin_<name>, so that tests and fuzzers link what ships. TARGET is for a plugin whose name is a
+# layer's, too.
 function(tortie_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TARGET" "SOURCES;LIBS")
   string(REPLACE "-" "_" lib "plugin_${name}")
