@@ -59,20 +59,62 @@ Result<> write_all(int fd, std::string_view text, std::string_view name)
     return {};
 }
 
+namespace {
+
+// The descriptor of a new file with that content. On failure nothing stays.
+Result<UniqueFd> write_new_file(const std::string &path, std::string_view content, mode_t mode)
+{
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd.valid())
+        return fail_errno(errno, "open " + path);
+    ScopeExit undo([&] { ::unlink(path.c_str()); });
+    if (::fchmod(fd.get(), mode) < 0)
+        return fail_errno(errno, "set mode of " + path);
+    TORTIE_DO(write_all(fd.get(), content, path));
+    undo.dismiss();
+    return fd;
+}
+
+Result<> rename_over(const std::string &from, const std::string &to)
+{
+    if (::rename(from.c_str(), to.c_str()) == 0)
+        return {};
+    const int err = errno;
+    ::unlink(from.c_str());
+    return fail_errno(err, "rename " + from);
+}
+
+}  // namespace
+
 Result<> replace_file(const std::string &path, std::string_view content, mode_t mode)
 {
     const std::string tmp = path + ".tmp";
-    const UniqueFd fd(
-        ::open(tmp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    TORTIE_TRY([[maybe_unused]] const UniqueFd fd, write_new_file(tmp, content, mode));
+    return rename_over(tmp, path);
+}
+
+Result<> replace_file_durably(const std::string &path, std::string_view content, mode_t mode)
+{
+    const std::string tmp = path + ".new-" + std::to_string(::getpid());
+    TORTIE_TRY(const UniqueFd fd, write_new_file(tmp, content, mode));
+    if (::fsync(fd.get()) < 0) {
+        const int err = errno;
+        ::unlink(tmp.c_str());
+        return fail_errno(err, "sync " + tmp);
+    }
+    TORTIE_DO(rename_over(tmp, path));
+    return sync_directory_of(path);
+}
+
+Result<> sync_directory_of(const std::string &path)
+{
+    const std::size_t slash = path.find_last_of('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid())
-        return fail_errno(errno, "open " + tmp);
-    ScopeExit undo([&] { ::unlink(tmp.c_str()); });
-    if (::fchmod(fd.get(), mode) < 0)
-        return fail_errno(errno, "set mode of " + tmp);
-    TORTIE_DO(write_all(fd.get(), content, tmp));
-    if (::rename(tmp.c_str(), path.c_str()) < 0)
-        return fail_errno(errno, "rename " + tmp);
-    undo.dismiss();
+        return fail_errno(errno, "open " + folder);
+    if (::fsync(fd.get()) < 0)
+        return fail_errno(errno, "sync " + folder);
     return {};
 }
 

@@ -31,6 +31,14 @@ Result<> write_all(int fd, std::string_view text, std::string_view name);
 // voids anyway.
 Result<> replace_file(const std::string &path, std::string_view content, mode_t mode);
 
+// The same for state that must outlive a crash of the machine: content and directory are synced.
+// Two writers of one path do not disturb each other. What a kill leaves is named `path` + ".new-"
+// and a number.
+Result<> replace_file_durably(const std::string &path, std::string_view content, mode_t mode);
+
+// Makes what was created, renamed or removed beside `path` survive a crash of the machine.
+Result<> sync_directory_of(const std::string &path);
+
 // Removes `path` and what a killed replace_file() left beside it. Success when nothing was there.
 Result<> remove_file(const std::string &path);
 

@@ -57,6 +57,18 @@ UniqueFd open_or_create(const std::string &path, mode_t mode)
 
 }  // namespace
 
+Result<std::optional<FileLock>> FileLock::try_acquire(const std::string &path, mode_t mode)
+{
+    UniqueFd fd = open_or_create(path, mode);
+    if (!fd.valid())
+        return fail_errno(errno, "open lock " + path);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0)
+        return std::optional<FileLock>(FileLock(std::move(fd)));
+    if (errno == EWOULDBLOCK || errno == EINTR)
+        return std::optional<FileLock>();
+    return fail_errno(errno, "lock " + path);
+}
+
 Result<FileLock> FileLock::acquire(const std::string &path, mode_t mode,
                                    std::chrono::milliseconds deadline)
 {

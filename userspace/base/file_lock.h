@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -21,6 +22,9 @@ public:
     // Errors: kTryAgain at the deadline (CNI code 11), kSystem.
     static Result<FileLock> acquire(const std::string &path, mode_t mode,
                                     std::chrono::milliseconds deadline);
+
+    // The same without waiting; nullopt while somebody else holds it.
+    static Result<std::optional<FileLock>> try_acquire(const std::string &path, mode_t mode);
 
 private:
     explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -30,6 +30,19 @@ TEST_F(FileLockTest, ASecondHolderWaitsUntilItsDeadline)
     EXPECT_EQ(second.error().kind(), ErrorKind::kTryAgain);
 }
 
+TEST_F(FileLockTest, AnAttemptDoesNotWait)
+{
+    {
+        const auto first = FileLock::try_acquire(path(), 0600);
+        ASSERT_TRUE(first && *first);
+        const auto second = FileLock::try_acquire(path(), 0600);
+        ASSERT_TRUE(second.has_value());
+        EXPECT_FALSE(second->has_value());
+    }
+    const auto third = FileLock::try_acquire(path(), 0600);
+    EXPECT_TRUE(third && *third);
+}
+
 TEST_F(FileLockTest, GivesANewFileItsModeWhateverTheUmask)
 {
     const mode_t before = ::umask(0077);

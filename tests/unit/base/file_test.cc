@@ -42,6 +42,20 @@ TEST_F(File, ReplaceLeavesTheOldFileWhenItCannotRename)
     EXPECT_FALSE(std::filesystem::exists(path_ + ".tmp"));
 }
 
+TEST_F(File, ReplaceDurablySetsContentAndModeAndLeavesNothingElse)
+{
+    const std::string path = temp_ / "state";
+    ASSERT_TRUE(replace_file_durably(path, "old", 0600).has_value());
+    ASSERT_TRUE(replace_file_durably(path, "new", 0640).has_value());
+
+    EXPECT_EQ(read_file(path, 100).value(), "new");
+    struct stat st {};
+    ASSERT_EQ(::stat(path.c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 07777, 0640U);
+    EXPECT_NE(::access((path + ".new-" + std::to_string(::getpid())).c_str(), F_OK), 0);
+    EXPECT_FALSE(replace_file_durably(temp_ / "nowhere/state", "x", 0600).has_value());
+}
+
 TEST_F(File, RemoveTakesAKilledWritersFileToo)
 {
     ASSERT_TRUE(replace_file(path_ + ".tmp", "torn", 0600).has_value());
