@@ -175,8 +175,10 @@ void rotate(Log &log)
         const SplitPath path = split_path(log.path);
         const std::string rotated = path.folder + path.stem + '-' + timestamp(true) + '-' +
                                     std::string(kReason) + path.ending;
-        ::rename(log.path.c_str(), rotated.c_str());
-        remove_old_files(log);
+        // Not over one of the same millisecond: then this file gets a little longer.
+        if (::renameat2(AT_FDCWD, log.path.c_str(), AT_FDCWD, rotated.c_str(), RENAME_NOREPLACE) ==
+            0)
+            remove_old_files(log);
     }
     log.file = open_file(log.path);
 }

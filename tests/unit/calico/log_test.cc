@@ -89,7 +89,7 @@ TEST_F(CalicoLog, MakesItsFolderAndAFileThatAnybodyMayRead)
 
 TEST_F(CalicoLog, RotatesUnderCalicosNameBeforeTheFileGetsTooLong)
 {
-    open({.max_size_bytes = 300});
+    open({.max_size_bytes = 450});  // two lines
     for (int i = 0; i < 3; ++i)
         log::info("a line of more than a hundred bytes with all that stands in front of it");
 
@@ -100,6 +100,21 @@ TEST_F(CalicoLog, RotatesUnderCalicosNameBeforeTheFileGetsTooLong)
     struct stat st {};
     ASSERT_EQ(::stat(path_.c_str(), &st), 0);
     EXPECT_EQ(st.st_mode & 07777, 0644U);
+}
+
+TEST_F(CalicoLog, LosesNothingWhenItRotatesTwiceInAMillisecond)
+{
+    open({.max_size_bytes = 1});
+    for (int i = 0; i < 50; ++i)
+        log::info("line");
+
+    std::size_t lines = 0;
+    for (const std::string &name : files()) {
+        const std::string text = read_file(folder_ / name, std::size_t{1} << 20).value();
+        lines += static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    }
+    EXPECT_GE(lines, 11U);  // ten rotated files and the last one, none of them overwritten
+    EXPECT_LE(files().size(), 11U);
 }
 
 TEST_F(CalicoLog, ForgetsWhatIsTooManyOrTooOldCompressedFilesToo)
