@@ -6,6 +6,7 @@
 
 #include "cni/attachments.h"
 #include "cni/result_codec.h"
+#include "datapath/hostport_chains.h"
 #include "datapath/iptables_plan.h"
 #include "fuzz/plugin_input.h"
 #include "portmap/config.h"
@@ -51,10 +52,8 @@ cni::Answer withdraw(const cni::Request &request)
 {
     const portmap::Config config = portmap::salvage_config(request);
     const SavedNat saved(saved_text);
-    const std::vector<std::string> chains = chains_of(saved, config.publication);
+    TORTIE_TRY(const auto chains, chains_of(chains_in(saved), config.publication));
     check_plan(plan_withdraw(saved, chains));
-    for (const std::string &chain : chains)
-        (void)ports_of(saved, chain);
     return std::string();
 }
 
@@ -67,7 +66,8 @@ cni::Answer collect(const cni::Request &request)
     for (const cni::ValidAttachment &each : *listed)
         valid.push_back({request.network, each.container_id, each.ifname});
     const SavedNat saved(saved_text);
-    check_plan(plan_withdraw(saved, garbage_of(saved, request.network, valid)));
+    TORTIE_TRY(const auto garbage, garbage_of(chains_in(saved), request.network, valid));
+    check_plan(plan_withdraw(saved, garbage));
     return std::string();
 }
 

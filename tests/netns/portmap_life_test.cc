@@ -240,6 +240,7 @@ TEST_P(PortmapLife, EnablesLocalnetRoutingTowardsTheContainerOnly)
 }
 
 class PortmapIptables : public PortmapLife {};
+class PortmapOverNfTables : public PortmapLife {};
 
 INSTANTIATE_TEST_SUITE_P(, PortmapIptables, testing::Values(kIptablesNft, kIptablesLegacy),
                          [](const auto &test) { return test.param.name; });
@@ -316,6 +317,27 @@ TEST_P(PortmapIptables, CheckNamesTheMissingChain)
     EXPECT_THAT(outcome.out, HasSubstr(" not found in iptables table nat"));
 }
 
+INSTANTIATE_TEST_SUITE_P(, PortmapOverNfTables, testing::Values(kIptablesNft),
+                         [](const auto &test) { return test.param.name; });
+
+TEST_P(PortmapOverNfTables, DelEmptiesAChainThatSomebodyElsesRuleLeadsTo)
+{
+    net().add(kPodOne, call_);
+    net().add(kPodTwo, {.mappings = tcp(8081, 80)});
+    const std::string chain = "CNI-DN-692d1922717b10c2f0d4f";  // of pmnet and cont1
+    net().add(kPodOne, {.mappings = tcp(8082, 80), .container = "cont1"});
+    net().node().run({"iptables-nft", "-t", "nat", "-A", "OUTPUT", "-j", chain});
+
+    net().del(kPodOne, {.mappings = tcp(8082, 80), .container = "cont1"});
+
+    const std::string rules = net().saved_rules();
+    EXPECT_THAT(rules, HasSubstr("-A OUTPUT -j " + chain));
+    EXPECT_THAT(rules, Not(HasSubstr("-A " + chain)));
+    EXPECT_THAT(rules, Not(HasSubstr("8082")));
+    EXPECT_EQ(net().check(kPodOne, call_).status, 0);
+    EXPECT_EQ(net().check(kPodTwo, {.mappings = tcp(8081, 80)}).status, 0);
+}
+
 // A call that has nothing to do starts no program: an iptables that would tell is first in PATH.
 class PortmapChildren : public testing::Test {
 protected:
@@ -364,16 +386,17 @@ TEST_F(PortmapChildren, AreNoneWithoutMappings)
     EXPECT_THAT(children_of("DEL", config("")), testing::IsEmpty());
 }
 
-TEST_F(PortmapChildren, AreTwoAFamilyForAddAndDelAndNoneForTheSecondDel)
+TEST_F(PortmapChildren, AreTwoAFamilyForAddAndNoneForDel)
 {
     const std::string one_port = config(tcp(8080, 80) + "," + udp(53, 53));
-    const auto two_a_family = testing::UnorderedElementsAre("iptables-save", "iptables-restore",
-                                                            "ip6tables-save", "ip6tables-restore");
 
-    EXPECT_THAT(children_of("ADD", one_port), two_a_family);
+    EXPECT_THAT(children_of("ADD", one_port),
+                testing::UnorderedElementsAre("iptables-save", "iptables-restore", "ip6tables-save",
+                                              "ip6tables-restore"));
     EXPECT_THAT(children_of("CHECK", one_port),
                 testing::UnorderedElementsAre("iptables-save", "ip6tables-save"));
-    EXPECT_THAT(children_of("DEL", one_port), two_a_family);
+    EXPECT_THAT(children_of("DEL", one_port), testing::IsEmpty());
+    EXPECT_THAT(net_->saved_rules(), Not(HasSubstr("CNI-DN-")));
     EXPECT_THAT(children_of("DEL", one_port), testing::IsEmpty());
 }
 

@@ -196,6 +196,25 @@ TEST_P(PortmapTraffic, GivesTheUdpPortBackToTheNodeAfterDel)
     EXPECT_EQ(client.ask(), "node 192.0.2.2");
 }
 
+// A client that comes back with the same four numbers would be sent to a dead container.
+TEST_P(PortmapTraffic, ForgetsTcpFlowsOfBothFamiliesOnDel)
+{
+    const std::string mappings = tcp(8080, 80) + "," + tcp(8081, 80, kUplink);
+    const auto tracked = [&](const char *family) {
+        return node().run({"conntrack", "-L", "-f", family, "-p", "tcp"});
+    };
+    net().add(kPodOne, {.mappings = mappings});
+    ASSERT_EQ(ask(outside(), kTcp, kUplink, 8080), "one 192.0.2.2");
+    ASSERT_EQ(ask(outside(), kTcp, kUplink, 8081), "one 192.0.2.2");
+    ASSERT_EQ(ask(outside(), kTcp, kUplink6, 8080), "one 2001:db8::2");
+    ASSERT_THAT(tracked("ipv4"), testing::HasSubstr("dport=8080"));
+
+    net().del(kPodOne, {.mappings = ""});
+
+    EXPECT_THAT(tracked("ipv4"), testing::Not(testing::HasSubstr("dport=808")));
+    EXPECT_THAT(tracked("ipv6"), testing::Not(testing::HasSubstr("dport=808")));
+}
+
 TEST_P(PortmapTraffic, TakesUdpFlowsOverThatTheNodeAnsweredBefore)
 {
     const AddressEcho server(pod(kPodOne), kUdp, 53, "pod");

@@ -9,8 +9,6 @@
 namespace tortie {
 namespace {
 
-constexpr std::string_view kDnatPrefix = "CNI-DN-";
-
 // Collects the lines of one table; nothing comes of no lines.
 class RestoreInput {
 public:
@@ -125,16 +123,6 @@ void replace_jumps(RestoreInput &input, const SavedNat &saved, const std::string
     }
 }
 
-// Everything in the chain goes to one of the addresses.
-bool leads_to(const SavedNat &saved, std::string_view chain, const std::vector<Cidr> &addresses)
-{
-    const auto ports = ports_of(saved, chain);
-    return !ports.empty() && std::all_of(ports.begin(), ports.end(), [&](const auto &port) {
-        return std::any_of(addresses.begin(), addresses.end(),
-                           [&](const Cidr &cidr) { return cidr.addr == port.target; });
-    });
-}
-
 bool overlap(const PublishedPort &held, const PortMapping &mapping)
 {
     const bool exact = mapping.host_ip && !mapping.host_ip->is_unspecified();
@@ -147,6 +135,13 @@ bool jump_covers(std::string_view jump, const PortMapping &mapping)
     const std::string port = std::to_string(mapping.host_port);
     const auto ports = split(option_of(jump, "--dports"), ',');
     return std::find(ports.begin(), ports.end(), port) != ports.end();
+}
+
+// As far as the jump's comment tells.
+std::string holder_of(std::string_view jump)
+{
+    const std::string comment = unquoted(option_of(jump, "--comment"));
+    return std::string(read_jump_comment(comment).container_id);
 }
 
 std::string not_found(std::string_view rule, std::string_view chain)
@@ -178,61 +173,17 @@ Result<std::string> plan_publish(const SavedNat &saved, const Publication &publi
     return input.text();
 }
 
-std::string plan_withdraw(const SavedNat &saved, std::span<const std::string> chains)
+std::string plan_withdraw(const SavedNat &saved, std::span<const HostportChain> chains)
 {
     RestoreInput input;
-    for (const std::string &chain : chains) {
+    for (const HostportChain &chain : chains) {
         for (const std::string_view top : {kTopDnatChain, kTopSnatChain})
-            for (const std::string_view jump : jumps_from(saved, top, chain))
+            for (const std::string_view jump : jumps_from(saved, top, chain.name))
                 input.rule("-D", top, jump);
-        if (saved.has_chain(chain)) {
-            input.empty_chain(chain);
-            input.drop_chain(chain);
-        }
+        input.empty_chain(chain.name);
+        input.drop_chain(chain.name);
     }
     return input.text();
-}
-
-std::vector<std::string> chains_of(const SavedNat &saved, const Publication &publication)
-{
-    std::vector<std::string> chains;
-    for (std::string name :
-         {dnat_chain_of(publication.attachment), old_snat_chain_of(publication.attachment)})
-        if (saved.has_chain(name))
-            chains.push_back(std::move(name));
-
-    for (const SavedNat::Rule &rule : saved.rules()) {
-        if (rule.chain != kTopDnatChain)
-            continue;
-        const CommentedJump jump = read_jump_comment(rule.text);
-        std::string chain(option_of(rule.text, "-j"));
-        if (jump.complete && jump.container_id == publication.attachment.container_id &&
-            chain.starts_with(kDnatPrefix) && leads_to(saved, chain, publication.addresses) &&
-            std::find(chains.begin(), chains.end(), chain) == chains.end())
-            chains.push_back(std::move(chain));
-    }
-    return chains;
-}
-
-std::vector<std::string> garbage_of(const SavedNat &saved, const std::string &network,
-                                    std::span<const Attachment> valid)
-{
-    std::vector<std::string> kept;
-    for (const Attachment &attachment : valid)
-        kept.push_back(dnat_chain_of({network, attachment.container_id, attachment.ifname}));
-    std::sort(kept.begin(), kept.end());
-
-    std::vector<std::string> garbage;
-    for (const SavedNat::Rule &rule : saved.rules()) {
-        if (rule.chain != kTopDnatChain || read_jump_comment(rule.text).network != network)
-            continue;
-        std::string chain(option_of(rule.text, "-j"));
-        if (chain.starts_with(kDnatPrefix) &&
-            !std::binary_search(kept.begin(), kept.end(), chain) &&
-            std::find(garbage.begin(), garbage.end(), chain) == garbage.end())
-            garbage.push_back(std::move(chain));
-    }
-    return garbage;
 }
 
 std::vector<PublishedPort> ports_of(const SavedNat &saved, std::string_view chain)
@@ -259,7 +210,7 @@ std::vector<HeldPort> held_by_others(const SavedNat &saved, const Publication &p
                 continue;
             for (const PublishedPort &port : ports_of(saved, chain))
                 if (overlap(port, mapping))
-                    held.push_back({port, read_jump_comment(jump).container_id});
+                    held.push_back({port, holder_of(jump)});
         }
     }
     return held;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "datapath/hostport_chains.h"
 #include "datapath/port_mapper.h"
 #include "sys/iptables.h"
 
@@ -24,18 +25,8 @@ namespace tortie {
 Result<std::string> plan_publish(const SavedNat &saved, const Publication &publication,
                                  const Cidr &cidr);
 
-// Input that removes the chains `chains` and every jump to them from CNI-HOSTPORT-DNAT and
-// CNI-HOSTPORT-SNAT; empty when there is nothing of them.
-std::string plan_withdraw(const SavedNat &saved, std::span<const std::string> chains);
-
-// The chains of an attachment that exist: by name, the old CNI-SN- one, and those that a jump
-// with its container id leads to when they send everything to one of `publication.addresses`
-// (the network was renamed since).
-std::vector<std::string> chains_of(const SavedNat &saved, const Publication &publication);
-
-// The chains of `network` that belong to no attachment in `valid`.
-std::vector<std::string> garbage_of(const SavedNat &saved, const std::string &network,
-                                    std::span<const Attachment> valid);
+// Input that removes the chains, found in `saved`, and the jumps to them; empty for none.
+std::string plan_withdraw(const SavedNat &saved, std::span<const HostportChain> chains);
 
 // What a chain publishes.
 std::vector<PublishedPort> ports_of(const SavedNat &saved, std::string_view chain);
@@ -43,7 +34,7 @@ std::vector<PublishedPort> ports_of(const SavedNat &saved, std::string_view chai
 // The host ports of `publication` that another container's chain already publishes.
 struct HeldPort {
     PublishedPort port;
-    std::string_view container_id;  // as far as its comment tells
+    std::string container_id;  // as far as its comment tells
 };
 std::vector<HeldPort> held_by_others(const SavedNat &saved, const Publication &publication,
                                      Family family);

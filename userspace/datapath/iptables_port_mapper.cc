@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datapath/iptables_port_mapper.h"
 
-#include <linux/netlink.h>
-
+#include <algorithm>
 #include <array>
 #include <chrono>
-#include <functional>
 #include <optional>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope_exit.h"
+#include "datapath/hostport_chains.h"
 #include "datapath/iptables_plan.h"
 #include "datapath/iptables_rules.h"
-#include "sys/nat_lookup.h"
+#include "sys/nf_tables.h"
 
 namespace tortie {
 namespace {
@@ -34,138 +33,24 @@ const Cidr *address_of(const Publication &publication, Family family)
     return nullptr;
 }
 
-// True unless the kernel shows that table nat over nf_tables has nothing of `attachment`. The
-// chain of a renamed network has a name that nobody knows, but its jump carries the container id.
-bool nft_may_hold(Family family, const Attachment &attachment)
-{
-    auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
-    if (!socket)
-        return true;
-    for (const std::string &chain : {dnat_chain_of(attachment), old_snat_chain_of(attachment)})
-        if (nft_nat_has_chain(*socket, family, chain).value_or(true))
-            return true;
-    return nft_nat_has_chain(*socket, family, kTopDnatChain).value_or(true) &&
-           nft_nat_mentions(*socket, family, kTopDnatChain,
-                            "id: \"" + attachment.container_id + '"')
-               .value_or(true);
-}
-
-bool nft_has_top_chain(Family family)
-{
-    auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
-    return !socket || nft_nat_has_chain(*socket, family, kTopDnatChain).value_or(true);
-}
-
 // Whether the kernel shows, without a child, that the chains and jumps that all containers share
 // are there. What iptables keeps in the legacy tables it does not show.
 bool shared_is_in_place(const Iptables &iptables, Family family, const PortPolicy &policy)
 {
     if (iptables.variant() != Iptables::Variant::kNfTables)
         return false;
-    auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
-    if (!socket)
+    auto tables = nft::NfTables::open();
+    if (!tables)
         return false;
+    const nft::Table nat = nft_nat_table(family);
     const auto jumps = [&](std::string_view from, std::string_view to) {
-        return nft_nat_has_chain(*socket, family, to).value_or(false) &&
-               nft_nat_mentions(*socket, family, from, to).value_or(false);
+        const auto rules = tables->rules(nat, from);
+        return rules && std::any_of(rules->begin(), rules->end(),
+                                    [&](const nft::Rule &rule) { return rule.jump == to; });
     };
     return jumps("PREROUTING", kTopDnatChain) && jumps("OUTPUT", kTopDnatChain) &&
-           (!needs_own_mark(policy) ||
-            (jumps("POSTROUTING", kMasqChain) &&
-             nft_nat_has_chain(*socket, family, kSetMarkChain).value_or(false)));
-}
-
-// One family's tables as far as the kernel shows them without a child.
-struct Presence {
-    bool nft = true;
-    bool legacy = true;
-
-    bool none() const { return !nft && !legacy; }
-    bool none_for(Iptables::Variant variant) const
-    {
-        switch (variant) {
-        case Iptables::Variant::kNfTables:
-            return !nft;
-        case Iptables::Variant::kLegacy:
-            return !legacy;
-        case Iptables::Variant::kUnknown:
-            break;
-        }
-        return none();
-    }
-};
-
-// Which chains to remove, given what is there.
-using Choose = std::function<std::vector<std::string>(const SavedNat &)>;
-
-struct Removal {
-    std::vector<PublishedPort> removed;
-    std::optional<Error> unusable;  // this family's program cannot be used at all
-};
-
-// The program is not there, or it ran and said no; and not: it could not be run this time.
-bool cannot_list(const Error &error)
-{
-    return error.kind() == ErrorKind::kNotFound ||
-           (error.kind() == ErrorKind::kSystem && error.sys_errno() == 0);
-}
-
-// Removes the chosen chains of one family. A program that is missing or that cannot list the table
-// (no such table in this kernel) makes the family unusable, which is for the caller to judge.
-Result<Removal> remove_chains(Family family, const Presence &presence,
-                              const std::string &search_path, const Choose &choose)
-{
-    if (presence.none())
-        return Removal{};
-    const auto iptables = Iptables::find(family, search_path);
-    if (!iptables)
-        return Removal{.removed = {}, .unusable = iptables.error()};
-    if (presence.none_for(iptables->variant()))
-        return Removal{};
-    const auto text = iptables->save_nat();
-    if (!text && !cannot_list(text.error()))
-        return fail(text.error());
-    if (!text)
-        return Removal{.removed = {}, .unusable = text.error()};
-
-    const SavedNat saved(*text);
-    const std::vector<std::string> chains = choose(saved);
-    Removal removal;
-    for (const std::string &chain : chains)
-        for (const PublishedPort &port : ports_of(saved, chain))
-            removal.removed.push_back(port);
-    const std::string input = plan_withdraw(saved, chains);
-    if (!input.empty())
-        TORTIE_DO(iptables->restore(input));
-    return removal;
-}
-
-// remove_chains() for both families, the second one also when the first one fails.
-template <class PresenceOf>
-Result<std::vector<PublishedPort>> remove_everywhere(const std::string &search_path,
-                                                     const PresenceOf &presence_of,
-                                                     const Choose &choose)
-{
-    std::vector<PublishedPort> removed;
-    std::optional<Error> failed;
-    std::array<std::optional<Error>, 2> unusable;
-    for (std::size_t i = 0; i < kFamilies.size(); i++) {
-        auto removal = remove_chains(kFamilies[i], presence_of(kFamilies[i]), search_path, choose);
-        if (!removal) {
-            failed =
-                std::move(removal).error().within("could not teardown " + dnat_of(kFamilies[i]));
-            continue;
-        }
-        unusable[i] = std::move(removal->unusable);
-        removed.insert(removed.end(), removal->removed.begin(), removal->removed.end());
-    }
-    if (failed)
-        return fail(*std::move(failed));
-    if (unusable[0] && unusable[1])
-        return fail(ErrorKind::kUnsupported,
-                    "neither iptables nor ip6tables is usable, (iptables) " + unusable[0]->what() +
-                        ", (ip6tables) " + unusable[1]->what());
-    return removed;
+           (!needs_own_mark(policy) || (jumps("POSTROUTING", kMasqChain) &&
+                                        tables->has_chain(nat, kSetMarkChain).value_or(false)));
 }
 
 void log_failure(const Result<std::vector<PublishedPort>> &undone)
@@ -232,21 +117,17 @@ Result<> IptablesPortMapper::publish_family(const Publication &publication, cons
 
 Result<std::vector<PublishedPort>> IptablesPortMapper::publish(const Publication &publication)
 {
-    const auto presence_of = [&](Family family) {
-        return Presence{.nft = nft_may_hold(family, publication.attachment),
-                        .legacy = legacy_nat_in_use(family)};
-    };
-    const auto own = [&](const SavedNat &saved) { return chains_of(saved, publication); };
-    ScopeExit undo([&] { log_failure(remove_everywhere(search_path_, presence_of, own)); });
+    HostportRemoval removal = removal_of(publication);
+    ScopeExit undo([&] { log_failure(removal.everywhere()); });
 
     std::vector<PublishedPort> held;
-    for (const Family family : kFamilies)
-        if (address_of(publication, family) == nullptr) {
-            // An earlier ADD of this container may have had an address here.
-            TORTIE_DO(remove_chains(family, presence_of(family), search_path_, own));
-        }
-    for (const Cidr &cidr : publication.addresses)
-        TORTIE_DO(publish_family(publication, cidr, held));
+    for (const Family family : kFamilies) {
+        const Cidr *cidr = address_of(publication, family);
+        if (cidr != nullptr)
+            TORTIE_DO(publish_family(publication, *cidr, held));
+        else  // an earlier ADD of this container may have had an address here
+            TORTIE_DO(removal.in(family));
+    }
     undo.dismiss();
     return held;
 }
@@ -279,30 +160,24 @@ Result<> IptablesPortMapper::check(const Publication &publication)
     return {};
 }
 
+HostportRemoval IptablesPortMapper::removal_of(const Publication &publication) const
+{
+    return {search_path_, [this] { return lock(); },
+            [&publication](const ReadChain &read) { return chains_of(read, publication); }};
+}
+
 Result<std::vector<PublishedPort>> IptablesPortMapper::withdraw(const Publication &publication)
 {
-    std::array<Presence, 2> presence;
-    for (std::size_t i = 0; i < kFamilies.size(); i++)
-        presence[i] = {.nft = nft_may_hold(kFamilies[i], publication.attachment),
-                       .legacy = legacy_nat_in_use(kFamilies[i])};
-    if (presence[0].none() && presence[1].none())
-        return std::vector<PublishedPort>();
-    TORTIE_TRY(const FileLock held_lock, lock());
-    return remove_everywhere(
-        search_path_, [&](Family family) { return presence[family == Family::kIpv4 ? 0 : 1]; },
-        [&](const SavedNat &saved) { return chains_of(saved, publication); });
+    return removal_of(publication).everywhere();
 }
 
 Result<std::vector<PublishedPort>> IptablesPortMapper::collect_garbage(
     const std::string &network, const std::vector<Attachment> &valid)
 {
-    TORTIE_TRY(const FileLock held_lock, lock());
-    return remove_everywhere(
-        search_path_,
-        [](Family family) {
-            return Presence{.nft = nft_has_top_chain(family), .legacy = legacy_nat_in_use(family)};
-        },
-        [&](const SavedNat &saved) { return garbage_of(saved, network, valid); });
+    HostportRemoval removal(
+        search_path_, [this] { return lock(); },
+        [&](const ReadChain &read) { return garbage_of(read, network, valid); });
+    return removal.everywhere();
 }
 
 }  // namespace tortie

@@ -6,14 +6,15 @@
 #include <string_view>
 
 #include "base/file_lock.h"
+#include "datapath/hostport_removal.h"
 #include "datapath/port_mapper.h"
 #include "sys/iptables.h"
 
 namespace tortie {
 
 // Host ports as chains and rules of table nat, the same as the Go plugin's (iptables_rules.h).
-// At most two children a family and call: iptables-save and iptables-restore, with the node's
-// other users of this class kept out between the two.
+// At most two children a family and call, iptables-save and iptables-restore, with the node's other
+// users of this class kept out between the two; what nf_tables holds is withdrawn without any.
 //
 // That lock is held across children, against the house rule: what iptables-restore is told depends
 // on what iptables-save said, and 30 ADDs at once would otherwise append each shared jump 30 times.
@@ -30,9 +31,7 @@ public:
 
     Result<> check(const Publication &publication) override;
 
-    // No child at all where the kernel shows that there is nothing of this attachment.
-    // Errors: kUnsupported "neither iptables nor ip6tables is usable, ..." when there may be
-    // something and neither program is there.
+    // No child unless the legacy tables are in use (hostport_removal.h).
     Result<std::vector<PublishedPort>> withdraw(const Publication &publication) override;
 
     Result<std::vector<PublishedPort>> collect_garbage(
@@ -40,6 +39,7 @@ public:
 
 private:
     Result<FileLock> lock() const;
+    HostportRemoval removal_of(const Publication &publication) const;  // borrows both
 
     // The lock, unless the shared chains and jumps are in place.
     Result<std::optional<FileLock>> lock_to_share(const Iptables &iptables, Family family,

@@ -17,9 +17,9 @@ constexpr std::size_t kChainNameBytes = 28;
 constexpr std::size_t kCommentBytes = 255;   // what xt_comment holds without its zero
 constexpr std::size_t kPortsOfOneRule = 15;  // XT_MULTI_PORTS
 
-// The fixed parts of a jump's comment as iptables-save escapes them.
-constexpr std::string_view kBeforeName = "--comment \"dnat name: \\\"";
-constexpr std::string_view kBeforeId = "\\\" id: \\\"";
+// The fixed parts of a jump's comment.
+constexpr std::string_view kBeforeName = "dnat name: \"";
+constexpr std::string_view kBeforeId = "\" id: \"";
 
 std::string chain_name(std::string_view prefix, const Attachment &attachment)
 {
@@ -120,8 +120,8 @@ std::string old_snat_chain_of(const Attachment &attachment)
 
 std::string jump_comment(const Attachment &attachment)
 {
-    std::string text =
-        "dnat name: \"" + attachment.network + "\" id: \"" + attachment.container_id + '"';
+    std::string text(kBeforeName);
+    text.append(attachment.network).append(kBeforeId).append(attachment.container_id).append("\"");
     // The Go plugin appends three dots to 253 bytes; the kernel's field holds two of them.
     if (text.size() > kCommentBytes)
         text = text.substr(0, kCommentBytes - 2) + "..";
@@ -134,21 +134,19 @@ std::string jump_comment(const Attachment &attachment)
     return quoted + '"';
 }
 
-CommentedJump read_jump_comment(std::string_view rule)
+CommentedJump read_jump_comment(std::string_view comment)
 {
-    const std::size_t start = rule.find(kBeforeName);
-    if (start == std::string_view::npos)
+    if (!comment.starts_with(kBeforeName))
         return {};
-    rule.remove_prefix(start + kBeforeName.size());
-    const std::size_t name_end = rule.find('\\');
-    if (name_end == std::string_view::npos || !rule.substr(name_end).starts_with(kBeforeId))
+    comment.remove_prefix(kBeforeName.size());
+    const std::size_t name_end = comment.find('"');
+    if (name_end == std::string_view::npos || !comment.substr(name_end).starts_with(kBeforeId))
         return {};
     CommentedJump jump;
-    jump.network = rule.substr(0, name_end);
-    rule.remove_prefix(name_end + kBeforeId.size());
-    const std::size_t id_end = std::min(rule.find_first_of("\\\""), rule.size());
-    jump.container_id = rule.substr(0, id_end);
-    jump.complete = rule.substr(id_end).starts_with("\\\"\"");
+    jump.network = comment.substr(0, name_end);
+    comment.remove_prefix(name_end + kBeforeId.size());
+    jump.complete = comment.ends_with('"');
+    jump.container_id = comment.substr(0, comment.find('"'));
     return jump;
 }
 

@@ -37,14 +37,15 @@ std::string old_snat_chain_of(const Attachment &attachment);
 // The quoted comment of a container's jumps, as it stands in a rule.
 std::string jump_comment(const Attachment &attachment);
 
-// The name and id that a jump's comment carries; empty when it is not one of ours. A comment is
-// cut at 255 bytes: then `complete` is false and the id is empty or only its beginning.
+// The name and id that the comment of a jump carries; empty when it is not one of ours. A comment
+// is cut at 255 bytes: then `complete` is false and the id is empty or only its beginning.
+// Views into `comment`, which is without quotes around it.
 struct CommentedJump {
     std::string_view network;
     std::string_view container_id;
     bool complete = false;
 };
-CommentedJump read_jump_comment(std::string_view rule);
+CommentedJump read_jump_comment(std::string_view comment);
 
 // Whether kSetMarkChain and kMasqChain are needed at all.
 bool needs_own_mark(const PortPolicy &policy);

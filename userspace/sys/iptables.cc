@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/file.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 
@@ -14,6 +15,8 @@ namespace {
 
 // Below the callers' lock deadline, so that one stuck child does not fail everybody who waits.
 constexpr std::chrono::seconds kChildDeadline{8};
+
+constexpr std::size_t kMaxNamesBytes = 4096;  // of tables
 
 // iptables(8): "resource problem", which is also a lock that was not to be had in time.
 constexpr int kResourceProblem = 4;
@@ -107,6 +110,20 @@ std::string_view option_of(std::string_view rule, std::string_view option)
     return {};
 }
 
+std::string unquoted(std::string_view word)
+{
+    if (word.size() < 2 || word.front() != '"' || word.back() != '"')
+        return std::string(word);
+    word = word.substr(1, word.size() - 2);
+    std::string plain;
+    for (std::size_t at = 0; at < word.size(); at++) {
+        if (word[at] == '\\' && at + 1 < word.size())
+            at++;
+        plain += word[at];
+    }
+    return plain;
+}
+
 Result<std::string> restore_word(std::string_view word)
 {
     if (word.empty())
@@ -125,6 +142,17 @@ Result<std::string> restore_word(std::string_view word)
         quoted += c;
     }
     return quoted + '"';
+}
+
+bool legacy_nat_in_use(Family family)
+{
+    const auto names = read_file(
+        family == Family::kIpv4 ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names",
+        kMaxNamesBytes);
+    if (!names)
+        return names.error().kind() != ErrorKind::kNotFound;  // no such file: no legacy tables
+    const auto tables = words(*names);
+    return std::find(tables.begin(), tables.end(), "nat") != tables.end();
 }
 
 Result<Iptables> Iptables::find(Family family, std::string_view search_path)

@@ -43,10 +43,17 @@ private:
 // Words inside quotes are not taken for options.
 std::string_view option_of(std::string_view rule, std::string_view option);
 
+// What a word stands for: without quotes around it and backslashes before quotes inside.
+std::string unquoted(std::string_view word);
+
 // A word for a line of iptables-restore: in quotes when it needs them.
 // Errors: kInvalidInput for control characters, which would end the line, and for the empty word,
 // which iptables refuses.
 Result<std::string> restore_word(std::string_view word);
+
+// The legacy nat table exists in this network namespace; true also when it cannot be told. That is
+// all that can be seen of it without a child process.
+bool legacy_nat_in_use(Family family);
 
 class Iptables {
 public:

@@ -60,6 +60,12 @@ std::string_view jump_target(const NetlinkAttrs &expression)
     return chain ? chain->string() : std::string_view();
 }
 
+NetlinkAttrs expressions_of(const NetlinkAttrs &rule)
+{
+    const auto list = rule.find(NFTA_RULE_EXPRESSIONS);
+    return list ? list->nested() : NetlinkAttrs();
+}
+
 Rule read_rule(const NetlinkAttrs &attrs)
 {
     Rule rule;
@@ -69,11 +75,9 @@ Rule read_rule(const NetlinkAttrs &attrs)
         rule.handle = handle->u64_be();
     if (const auto user_data = attrs.find(NFTA_RULE_USERDATA))
         rule.comment = comment_of(as_text(user_data->payload));
-    if (const auto list = attrs.find(NFTA_RULE_EXPRESSIONS)) {
-        NetlinkAttrs expressions = list->nested();
-        while (const auto expression = expressions.next())
-            rule.jump = jump_target(expression->nested());
-    }
+    NetlinkAttrs expressions = expressions_of(attrs);
+    while (const auto expression = expressions.next())
+        rule.jump = jump_target(expression->nested());
     return rule;
 }
 
@@ -196,18 +200,41 @@ Result<> NfTables::dump(NetlinkMessage &message, std::string_view doing,
     return {};
 }
 
-Result<std::vector<Rule>> NfTables::rules(const Table &table, std::string_view chain)
+Result<> NfTables::visit_rules(const Table &table, std::string_view chain,
+                               const std::function<void()> &restart, const OnRule &each)
 {
     NetlinkMessage message(message_type(NFT_MSG_GETRULE), 0);
     message.put_header(family_header(table.family));
     message.put_string(NFTA_RULE_TABLE, table.name);
     if (!chain.empty())
         message.put_string(NFTA_RULE_CHAIN, chain);
+    return dump(message, "list rules of " + table.name, restart, [&](const NetlinkReply &reply) {
+        const auto attrs = reply.attrs<nfgenmsg>();
+        each(read_rule(attrs), expressions_of(attrs));
+    });
+}
+
+Result<std::vector<Rule>> NfTables::rules(const Table &table, std::string_view chain)
+{
     std::vector<Rule> rules;
-    TORTIE_DO(dump(
-        message, "list rules of " + table.name, [&] { rules.clear(); },
-        [&](const NetlinkReply &reply) { rules.push_back(read_rule(reply.attrs<nfgenmsg>())); }));
+    TORTIE_DO(visit_rules(
+        table, chain, [&] { rules.clear(); },
+        [&](Rule rule, NetlinkAttrs) { rules.push_back(std::move(rule)); }));
     return rules;
+}
+
+Result<bool> NfTables::has_chain(const Table &table, std::string_view chain)
+{
+    NetlinkMessage message(message_type(NFT_MSG_GETCHAIN), 0);
+    message.put_header(family_header(table.family));
+    message.put_string(NFTA_CHAIN_TABLE, table.name);
+    message.put_string(NFTA_CHAIN_NAME, chain);
+    bool found = false;
+    const auto asked = socket_.query(message, "look up chain " + std::string(chain),
+                                     [&](const NetlinkReply &) { found = true; });
+    if (!asked && !is_not_found(asked))
+        return fail(without_nf_tables(asked.error()));
+    return found;
 }
 
 Result<std::vector<std::string>> NfTables::sets(const Table &table)

@@ -112,6 +112,15 @@ public:
     // In the order of the chains and inside them. No such table or chain: none.
     Result<std::vector<Rule>> rules(const Table &table, std::string_view chain = {});
 
+    // The same with what each rule does, as the kernel tells it: for rules that others wrote.
+    // `restart` as in NetlinkSocket::dump().
+    using OnRule = std::function<void(Rule rule, NetlinkAttrs expressions)>;
+    Result<> visit_rules(const Table &table, std::string_view chain,
+                         const std::function<void()> &restart, const OnRule &each);
+
+    // At constant cost. No such table: no.
+    Result<bool> has_chain(const Table &table, std::string_view chain);
+
     // Names of the sets and maps. No such table: none.
     Result<std::vector<std::string>> sets(const Table &table);
 

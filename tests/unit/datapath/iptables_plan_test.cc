@@ -16,6 +16,7 @@ namespace tortie {
 namespace {
 
 using testing::ElementsAre;
+using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -120,7 +121,8 @@ void withdraw(FakeTable &table, const Publication &publication)
 {
     const std::string text = table.save();
     const SavedNat saved(text);
-    table.apply(plan_withdraw(saved, chains_of(saved, publication)));
+    const auto chains = chains_of(chains_in(saved), publication).value();
+    table.apply(plan_withdraw(saved, chains));
 }
 
 TEST(IptablesPlan, MakesEverythingOnAnEmptyTable)
@@ -271,8 +273,9 @@ TEST(IptablesPlan, HasNothingToWithdrawTwice)
     withdraw(table, pod());
     const std::string saved = table.save();
 
-    EXPECT_THAT(chains_of(SavedNat(saved), pod()), IsEmpty());
-    EXPECT_EQ(plan_withdraw(SavedNat(saved), {}), "");
+    const SavedNat after(saved);
+    EXPECT_THAT(chains_of(chains_in(after), pod()).value(), IsEmpty());
+    EXPECT_EQ(plan_withdraw(after, {}), "");
 }
 
 TEST(IptablesPlan, WithdrawsWhatVersionsBefore08Left)
@@ -322,10 +325,11 @@ TEST(IptablesPlan, CollectsTheChainsOfContainersThatAreNoLongerListed)
     elsewhere.attachment.network = "pmnet2";
     publish(table, elsewhere);
     const std::string text = table.save();
+    const SavedNat saved(text);
     const std::vector<Attachment> valid = {{"pmnet", "cont2", "eth0"}};
 
-    EXPECT_THAT(garbage_of(SavedNat(text), "pmnet", valid),
-                ElementsAre(dnat_chain_of({"pmnet", "cont1", ""})));
+    EXPECT_THAT(garbage_of(chains_in(saved), "pmnet", valid).value(),
+                ElementsAre(Field(&HostportChain::name, dnat_chain_of({"pmnet", "cont1", ""}))));
 }
 
 TEST(IptablesPlan, NamesTheOlderHolderOfAHostPort)
@@ -397,7 +401,7 @@ TEST(IptablesPlan, SurvivesTextThatIsNotATable)
     for (const char *text : {"", ":", "-A ", "-A \"", "-A X", "\n\n:\n", "-A CNI-HOSTPORT-DNAT -j",
                              "# Table `nat' is incompatible, use 'nft' tool.\n"}) {
         const SavedNat saved(text);
-        EXPECT_THAT(chains_of(saved, pod()), IsEmpty()) << text;
+        EXPECT_THAT(chains_of(chains_in(saved), pod()).value(), IsEmpty()) << text;
         EXPECT_THAT(plan_publish(saved, pod(), kAddress).value(), Not(IsEmpty())) << text;
     }
 }

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sys/iptables.h"
+
 namespace tortie {
 namespace {
 
@@ -138,12 +140,11 @@ TEST(IptablesRules, CutTheCommentWhereTheKernelCutsTheGoPlugins)
 
 TEST(IptablesRules, ReadTheirOwnComments)
 {
-    const Attachment attachment{"pmnet", "cont-1.x", "eth0"};
-    const std::string rule = "-p tcp -m comment --comment " + jump_comment(attachment) +
-                             " -m multiport --dports 1 -j CNI-DN-0";
+    const std::string comment = unquoted(jump_comment({"pmnet", "cont-1.x", "eth0"}));
 
-    const CommentedJump jump = read_jump_comment(rule);
+    const CommentedJump jump = read_jump_comment(comment);
 
+    EXPECT_EQ(comment, "dnat name: \"pmnet\" id: \"cont-1.x\"");
     EXPECT_EQ(jump.network, "pmnet");
     EXPECT_EQ(jump.container_id, "cont-1.x");
     EXPECT_TRUE(jump.complete);
@@ -151,15 +152,21 @@ TEST(IptablesRules, ReadTheirOwnComments)
 
 TEST(IptablesRules, DoNotTakeACutIdForAWholeOne)
 {
-    const std::string rule = "-m comment --comment " +
-                             jump_comment({"net", std::string(300, 'c'), "eth0"}) + " -j CNI-DN-0";
+    const std::string comment = unquoted(jump_comment({"net", std::string(300, 'c'), "eth0"}));
 
-    const CommentedJump jump = read_jump_comment(rule);
+    const CommentedJump jump = read_jump_comment(comment);
 
     EXPECT_EQ(jump.network, "net");
     EXPECT_FALSE(jump.complete);
-    EXPECT_EQ(read_jump_comment("-m comment --comment \"mine\" -j X").network, "");
-    EXPECT_EQ(read_jump_comment("-j X").network, "");
+}
+
+TEST(IptablesRules, TakeNoOtherCommentForTheirs)
+{
+    for (const char *comment : {"", "mine", "dnat name: ", "dnat name: \"net\"", "dnat name: \"net",
+                                "x dnat name: \"net\" id: \"c\""}) {
+        EXPECT_EQ(read_jump_comment(comment).network, "") << comment;
+        EXPECT_FALSE(read_jump_comment(comment).complete) << comment;
+    }
 }
 
 TEST(IptablesRules, TellWhatADnatRulePublishes)
