@@ -100,12 +100,21 @@ def e2e(steps):
     steps.must("scripts/demo", [ROOT / "scripts/demo"], deadline_s=600)
 
 
+def cluster(steps):
+    """real kube-apiserver, etcd, kubelet: the Calico plugins on every datastore (root)"""
+    if steps.build("release") is None:
+        return
+    env = {"TORTIE_BIN_DIR": str(BUILD / "release/bin")}
+    if steps.programs("cluster", env=env) == 0:
+        steps.count([Case("cluster tests", FAILED, "there is none in tests/cluster")])
+
+
 # Phases run one after the other, the lanes of a phase side by side (the second one at a lower
 # priority, for the first has deadlines), the stages of a lane in order.
 PHASES = (
     ((check, dev),),
     ((netns, fault), (asan, clang, tidy, release, fuzz)),
-    ((e2e,),),
+    ((e2e, cluster),),
 )
 STAGES = {stage.__name__: stage for phase in PHASES for lane in phase for stage in lane}
 NEED_ROOT = {name for name, stage in STAGES.items() if stage.__doc__.endswith("(root)")}

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands between a plugin and its server: a line that takes time, and one that fails."""
+import http.client
+import selectors
+import socket
+import ssl
+import threading
+import time
+
+
+class _Listener:
+    """Accepts on 127.0.0.1 and gives each connection a thread."""
+
+    def __init__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._socket.getsockname()[1]
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return  # closed
+            self.connections += 1
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._serve_and_close, args=(connection,),
+                             daemon=True).start()
+
+    def _serve_and_close(self, connection):
+        try:
+            self.serve(connection)
+        except OSError:
+            pass  # a plugin that was killed, a server that was stopped
+        finally:
+            connection.close()
+
+    def serve(self, connection):
+        raise NotImplementedError
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+class SlowLine(_Listener):
+    """Passes bytes on, each way half of `round_trip_s` later. Connecting takes no round trip of
+    its own here; the first bytes are what waits."""
+
+    def __init__(self, server, round_trip_s):
+        self._server = server
+        self._delay = round_trip_s / 2
+        super().__init__()
+
+    def serve(self, connection):
+        with socket.create_connection(self._server) as far:
+            far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            time.sleep(2 * self._delay)  # what the handshake of TCP would have taken
+            self._pass_on({connection: far, far: connection})
+
+    def _pass_on(self, other):
+        waiting = []  # (when, to, bytes); b"" ends the direction
+        with selectors.DefaultSelector() as ready:
+            for end in other:
+                ready.register(end, selectors.EVENT_READ)
+            while waiting or ready.get_map():
+                timeout = waiting[0][0] - time.monotonic() if waiting else None
+                if timeout is None or timeout > 0:
+                    for key, _ in ready.select(timeout):
+                        data = key.fileobj.recv(65536)
+                        waiting.append((time.monotonic() + self._delay, other[key.fileobj], data))
+                        if not data:
+                            ready.unregister(key.fileobj)
+                while waiting and waiting[0][0] <= time.monotonic():
+                    _, to, data = waiting.pop(0)
+                    to.sendall(data) if data else to.shutdown(socket.SHUT_WR)
+
+
+class Request:
+    """What a plugin asked. `number` counts from 0 since the last reset()."""
+
+    def __init__(self, method, path, headers, body, number):
+        self.method, self.path, self.headers, self.body = method, path, headers, body
+        self.number = number
+
+    @property
+    def writes(self):
+        if "/v3/kv/" in self.path:
+            return "/txn" in self.path or "/put" in self.path
+        return self.method not in ("GET", "HEAD")
+
+    def __str__(self):
+        return f"{self.method} {self.path}"
+
+
+# What can be done with a request: a function of (fault line, connection, request) that answers, or
+# does not. False ends the connection.
+
+def passed_on(line, connection, request):
+    return line.answer(connection, *line.ask(request))
+
+
+def status(code, text="", **headers):
+    """Answers without asking the server."""
+    def act(line, connection, request):
+        body = (text or f'{{"kind":"Status","apiVersion":"v1","status":"Failure","message":'
+                f'"injected","reason":"Injected","code":{code}}}').encode()
+        return line.answer(connection, code, {"Content-Type": "application/json", **headers}, body)
+    return act
+
+
+def garbage(line, connection, request):
+    line.ask(request)
+    return line.answer(connection, 200, {"Content-Type": "application/json"}, b"\x00<html>}{")
+
+
+def half_a_body(line, connection, request):
+    code, headers, body = line.ask(request)
+    connection.sendall(line.head(code, headers, len(body)) + body[:len(body) // 2])
+    return False
+
+
+def lost_reply(line, connection, request):
+    """The server does it, and the line breaks."""
+    line.ask(request)
+    return False
+
+
+def closed(line, connection, request):
+    """The line breaks before the server hears of it."""
+    return False
+
+
+def silence(line, connection, request):
+    connection.settimeout(120)
+    connection.recv(1)  # until the plugin gives up
+    return False
+
+
+class FaultLine(_Listener):
+    """An HTTPS server with a certificate of the tests' authority that passes requests on to the
+    real one, except where `rule(request)` gives something else to do. `seen` is what was asked."""
+
+    def __init__(self, server, ca, certificate, client_certificate=None):
+        self._server = server
+        self._near = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._near.load_cert_chain(*map(str, certificate))
+        self._far = ssl.create_default_context(cafile=str(ca))
+        if client_certificate:
+            self._far.load_cert_chain(*map(str, client_certificate))
+        self._lock = threading.Lock()
+        self.reset()
+        super().__init__()
+
+    def reset(self, rule=None):
+        """From now on `rule` decides; requests are counted anew."""
+        with self._lock:
+            self.rule = rule or (lambda request: passed_on)
+            self.seen = []
+
+    def serve(self, connection):
+        with self._near.wrap_socket(connection, server_side=True) as secure:
+            stream = secure.makefile("rb")
+            while self._serve_one(secure, stream):
+                pass
+
+    def _serve_one(self, secure, stream):
+        first = stream.readline().split()
+        if len(first) < 2:
+            return False
+        headers = http.client.parse_headers(stream)
+        body = stream.read(int(headers.get("Content-Length", 0)))
+        with self._lock:
+            request = Request(first[0].decode(), first[1].decode(), headers, body, len(self.seen))
+            self.seen.append(request)
+            act = self.rule(request)
+        return act(self, secure, request)
+
+    def ask(self, request):
+        """(status, headers, body) of the real server."""
+        local = http.client.HTTPSConnection(*self._server, context=self._far, timeout=30)
+        kept = {key: value for key, value in request.headers.items()
+                if key.lower() in ("authorization", "content-type", "accept")}
+        local.request(request.method, request.path, request.body or None, kept)
+        answer = local.getresponse()
+        found = answer.status, {"Content-Type": answer.getheader("Content-Type", "")}, answer.read()
+        local.close()
+        return found
+
+    @staticmethod
+    def head(code, headers, length):
+        lines = [f"HTTP/1.1 {code} {http.client.responses.get(code, '')}",
+                 *(f"{key}: {value}" for key, value in headers.items()),
+                 f"Content-Length: {length}", "", ""]
+        return "\r\n".join(lines).encode()
+
+    def answer(self, connection, code, headers, body):
+        connection.sendall(self.head(code, headers, len(body)) + body)
+        return True
