@@ -80,6 +80,14 @@ std::string go_quoted(std::string_view text)
     return quoted + '"';
 }
 
+std::string ascii_lower(std::string_view text)
+{
+    std::string out(text);
+    for (char &c : out)
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return out;
+}
+
 bool equals_ignore_case(std::string_view a, std::string_view b)
 {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),

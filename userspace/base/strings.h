@@ -25,6 +25,9 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 // DEL as \n, \x07 and so on; bytes from 0x80 are left as they are.
 std::string go_quoted(std::string_view text);
 
+// A to Z as a to z, everything else as it is.
+std::string ascii_lower(std::string_view text);
+
 // ASCII only, like the key matching of Go's JSON for the keys that we know.
 bool equals_ignore_case(std::string_view a, std::string_view b);
 

@@ -6,36 +6,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_nesting.h"
 #include "base/strings.h"
 
 namespace tortie::cni {
 namespace {
 
 constexpr int kMaxDepth = 64;
-
-// Before the parser sees it: what is nested too deep must not cost memory first.
-bool too_deep(std::string_view text)
-{
-    int depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                ++i;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > kMaxDepth)
-                return true;
-        } else if (c == '}' || c == ']') {
-            --depth;
-        }
-    }
-    return false;
-}
 
 // Goes through a document and builds nothing.
 class Visitor : public nlohmann::json_sax<nlohmann::json> {
@@ -171,7 +148,7 @@ const nlohmann::json *member(const nlohmann::json &object, std::string_view key)
 
 Result<Json> Json::parse_object(std::string_view text)
 {
-    if (too_deep(text))
+    if (nested_deeper_than(text, kMaxDepth))
         return fail(ErrorKind::kInvalidInput,
                     "nested deeper than " + std::to_string(kMaxDepth) + " levels");
     auto value = std::make_shared<nlohmann::json>(nlohmann::json::parse(text, nullptr, false));
@@ -332,7 +309,7 @@ std::string Json::dump() const
 
 bool has_repeated_keys(std::string_view text, std::string_view key)
 {
-    if (too_deep(text))
+    if (nested_deeper_than(text, kMaxDepth))
         return false;
     // Not json::parse() with a callback: that takes quadratic time for objects in an object.
     RepeatedKeys visitor(key);
