@@ -4,7 +4,7 @@ import re
 
 # A library stands behind one folder or file, so that replacing it is that folder's work.
 OWNERS = {
-    "nlohmann/": ("userspace/cni/", "userspace/calico/json_codec.cc"),
+    "nlohmann/": ("userspace/cni/", "userspace/store/codec", "userspace/calico/json_codec.cc"),
     "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),

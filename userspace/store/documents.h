@@ -26,6 +26,7 @@ using kube::StringMap;
 struct Unknown {
     std::string spec;      // an object
     std::string metadata;  // an object: labels, finalizers, owner references of others
+    std::string beside;    // an object: what stands beside metadata and spec, such as status
 
     friend bool operator==(const Unknown &, const Unknown &) = default;
 };
@@ -84,7 +85,7 @@ struct IpamConfig {
     bool strict_affinity = false;
     bool auto_allocate_blocks = true;
     std::int64_t max_blocks_per_host = 0;  // 0: not set
-    bool persist_vm_addresses = true;
+    bool persist_vm_addresses = true;      // always said when written
     std::int64_t ip_cooldown_s = 0;
     Unknown unknown;
 };
