@@ -11,3 +11,4 @@ endfunction()
 
 tortie_system_library(expected)
 tortie_system_library(json)
+tortie_system_library(sqlite sqlite3)

@@ -6,6 +6,7 @@ import re
 OWNERS = {
     "nlohmann/": ("userspace/cni/", "userspace/store/codec", "userspace/calico/json_codec.cc"),
     "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
+    "sqlite3.h": ("userspace/store/local",),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
 }

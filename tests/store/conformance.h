@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The contract of store/store.h as tests, the same for every datastore. A datastore joins in with
+// a Place and one line:
+//
+//   INSTANTIATE_TEST_SUITE_P(Local, Conformance, testing::Values(&local_place), name_of_place);
+//
+// in a program that lists conformance*.cc among its sources.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "store/store.h"
+
+namespace tortie::store {
+
+// One empty datastore, gone with everything in it in the destructor.
+class Place {
+public:
+    Place() = default;
+    virtual ~Place() = default;
+    Place(const Place &) = delete;
+    Place &operator=(const Place &) = delete;
+    Place(Place &&) = delete;
+    Place &operator=(Place &&) = delete;
+
+    // A further client of the same data. Called in child processes, too.
+    virtual std::unique_ptr<Store> open() = 0;
+
+    // Puts a text that no document can be read from where `key` is looked for. False: this
+    // datastore takes no such thing.
+    virtual bool spoil(const Key &key) = 0;
+};
+
+// nullptr, with the reason in `missing`, where such a datastore cannot be had.
+using MakePlace = std::unique_ptr<Place> (*)(std::string &missing);
+
+class Conformance : public testing::TestWithParam<MakePlace> {
+protected:
+    void SetUp() override;
+
+    static Deadline soon() { return Deadline::in(std::chrono::seconds(20)); }
+
+    Written commit(const std::vector<Write> &writes);
+    Result<Revision> create(const Document &document);
+    Result<Revision> update(const Document &document, const Revision &expected);
+    Result<Revision> remove(const Document &document, const Revision &expected);
+
+    template <class T>
+    Result<Held<T>> read(const Key &key)
+    {
+        return get<T>(*store_, key, soon());
+    }
+
+    std::unique_ptr<Place> place_;
+    std::unique_ptr<Store> store_;
+};
+
+// Documents to write.
+Cidr network(const std::string &text);
+Block block(const std::string &network_text);
+Affinity affinity(const std::string &host, const std::string &network_text);
+Handle handle(const std::string &id);
+
+}  // namespace tortie::store
