@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -10,7 +11,8 @@
 
 namespace tortie {
 
-using MacAddr = std::vector<std::uint8_t>;
+using MacAddr = std::vector<std::uint8_t>;  // of any type of link
+using EtherAddr = std::array<std::uint8_t, 6>;
 
 // EUI-48, EUI-64 or a 20-byte InfiniBand address as 00:00:5e:00:53:01, 00-00-5e-00-53-01 or
 // 0000.5e00.5301, in any case. nullopt for anything else.

@@ -2,14 +2,18 @@
 #include "sys/link.h"
 
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
+#include <cerrno>
 #include <optional>
 
 namespace tortie {
 namespace {
 
 constexpr std::uint32_t kWithoutStatistics = 1 << 3;  // RTEXT_FILTER_SKIP_STATS, Linux 4.4
+
+}  // namespace
 
 Link read_link(const NetlinkReply &reply)
 {
@@ -35,6 +39,12 @@ Link read_link(const NetlinkReply &reply)
         case IFLA_PROMISCUITY:
             link.promiscuity = attr->u32();
             break;
+        case IFLA_LINK:
+            link.peer_index = static_cast<int>(attr->u32());
+            break;
+        case IFLA_LINK_NETNSID:
+            link.peer_netns_id = static_cast<int>(attr->u32());
+            break;
         default:
             break;
         }
@@ -42,11 +52,13 @@ Link read_link(const NetlinkReply &reply)
     return link;
 }
 
-NetlinkMessage change_of(const Link &link, std::uint32_t flags = 0, std::uint32_t mask = 0)
+namespace {
+
+NetlinkMessage change_of(int index, std::uint32_t flags = 0, std::uint32_t mask = 0)
 {
     NetlinkMessage message(RTM_SETLINK, 0, 512);
     ifinfomsg header{};
-    header.ifi_index = link.index;
+    header.ifi_index = index;
     header.ifi_flags = flags;
     header.ifi_change = mask;
     message.put_header(header);
@@ -56,17 +68,32 @@ NetlinkMessage change_of(const Link &link, std::uint32_t flags = 0, std::uint32_
 Result<> set_flag(NetlinkSocket &socket, const Link &link, std::uint32_t flag, bool on,
                   std::string_view what)
 {
-    NetlinkMessage message = change_of(link, on ? flag : 0, flag);
+    NetlinkMessage message = change_of(link.index, on ? flag : 0, flag);
     return socket.request(message, "set " + link.name + ' ' + std::string(what));
 }
 
 Result<> set_number(NetlinkSocket &socket, const Link &link, std::uint16_t attr,
                     std::uint32_t value, std::string_view what)
 {
-    NetlinkMessage message = change_of(link);
+    NetlinkMessage message = change_of(link.index);
     message.put_u32(attr, value);
     return socket.request(
         message, "set " + std::string(what) + " of " + link.name + " to " + std::to_string(value));
+}
+
+ifinfomsg of_index(int index)
+{
+    ifinfomsg header{};
+    header.ifi_index = index;
+    return header;
+}
+
+Result<Link> ask_link(NetlinkSocket &socket, NetlinkMessage message, const std::string &which)
+{
+    Link link;
+    TORTIE_DO(socket.query(message, "find interface " + which,
+                           [&](const NetlinkReply &reply) { link = read_link(reply); }));
+    return link;
 }
 
 // The address of a point-to-point link is IFA_LOCAL; IPv6 without a peer has IFA_ADDRESS only.
@@ -83,17 +110,95 @@ std::optional<Cidr> read_address(const NetlinkReply &reply)
 
 }  // namespace
 
-Result<Link> find_link(NetlinkSocket &socket, std::string_view name)
+NetlinkMessage link_question(std::string_view name)
 {
     NetlinkMessage message(RTM_GETLINK, 0, 512);
     message.put_header(ifinfomsg{});
     message.put_string(IFLA_IFNAME, name);
     message.put_u32(IFLA_EXT_MASK, kWithoutStatistics);
-    Link link;
-    const std::string doing = "find interface " + std::string(name);
-    TORTIE_DO(
-        socket.query(message, doing, [&](const NetlinkReply &reply) { link = read_link(reply); }));
-    return link;
+    return message;
+}
+
+NetlinkMessage link_question(int index)
+{
+    NetlinkMessage message(RTM_GETLINK, 0, 512);
+    message.put_header(of_index(index));
+    message.put_u32(IFLA_EXT_MASK, kWithoutStatistics);
+    return message;
+}
+
+Result<Link> find_link(NetlinkSocket &socket, std::string_view name)
+{
+    return ask_link(socket, link_question(name), std::string(name));
+}
+
+Result<Link> find_link(NetlinkSocket &socket, int index)
+{
+    return ask_link(socket, link_question(index), "number " + std::to_string(index));
+}
+
+Result<> delete_link(NetlinkSocket &socket, std::string_view name)
+{
+    NetlinkMessage message(RTM_DELLINK, 0, 512);
+    message.put_header(ifinfomsg{});
+    message.put_string(IFLA_IFNAME, name);
+    return socket.request(message, "delete interface " + std::string(name));
+}
+
+Result<> delete_link(NetlinkSocket &socket, int index)
+{
+    NetlinkMessage message(RTM_DELLINK, 0, 512);
+    message.put_header(of_index(index));
+    return socket.request(message, "delete interface number " + std::to_string(index));
+}
+
+NetlinkMessage up_request(int index, bool up)
+{
+    return change_of(index, up ? IFF_UP : 0, IFF_UP);
+}
+
+NetlinkMessage eui64_request(int index)
+{
+    NetlinkMessage message = change_of(index);
+    message.nest(IFLA_AF_SPEC, [&] {
+        message.nest(AF_INET6,
+                     [&] { message.put_u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_EUI64); });
+    });
+    return message;
+}
+
+NetlinkMessage new_address(int index, const Cidr &address)
+{
+    NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, 512);
+    ifaddrmsg header{};
+    header.ifa_family = address.addr.family() == Family::kIpv4 ? AF_INET : AF_INET6;
+    header.ifa_prefixlen = static_cast<std::uint8_t>(address.prefix);
+    header.ifa_scope = RT_SCOPE_UNIVERSE;
+    header.ifa_index = static_cast<std::uint32_t>(index);
+    message.put_header(header);
+    message.put(IFA_LOCAL, address.addr.bytes_be());
+    message.put(IFA_ADDRESS, address.addr.bytes_be());
+    return message;
+}
+
+Result<Ipv6AddressState> look_for_ipv6_address(NetlinkSocket &socket, int index,
+                                               const IpAddr &address)
+{
+    NetlinkMessage message(RTM_GETADDR, 0, 512);
+    ifaddrmsg header{};
+    header.ifa_family = AF_INET6;
+    header.ifa_index = static_cast<std::uint32_t>(index);
+    message.put_header(header);
+    message.put(IFA_ADDRESS, address.bytes_be());
+    auto state = Ipv6AddressState::kMissing;
+    const auto asked = socket.query(
+        message, "find address " + address.to_string(), [&](const NetlinkReply &reply) {
+            const bool tentative = (reply.header<ifaddrmsg>().ifa_flags & IFA_F_TENTATIVE) != 0;
+            state = tentative ? Ipv6AddressState::kTentative : Ipv6AddressState::kUsable;
+        });
+    if (!asked && asked.error().sys_errno() != EADDRNOTAVAIL)
+        return fail(asked.error());
+    return state;
 }
 
 Result<> set_up(NetlinkSocket &socket, const Link &link, bool up)
@@ -123,7 +228,7 @@ Result<> set_tx_queue_len(NetlinkSocket &socket, const Link &link, std::uint32_t
 
 Result<> set_mac(NetlinkSocket &socket, const Link &link, std::span<const std::uint8_t> mac)
 {
-    NetlinkMessage message = change_of(link);
+    NetlinkMessage message = change_of(link.index);
     message.put(IFLA_ADDRESS, mac);
     return socket.request(message, "set mac of " + link.name);
 }

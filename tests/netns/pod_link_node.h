@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A node with pods on it: the node is a network namespace of its own, too.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "datapath/pod_link.h"
+#include "harness/netns.h"
+#include "sys/sysctl.h"
+
+namespace tortie::test {
+
+class PodLinkNode : public ::testing::Test {
+protected:
+    void SetUp() override
+    {
+        TORTIE_NEEDS_ROOT();
+        node_.emplace();
+        pod_.emplace();
+        node_->ip({"link", "set", "lo", "up"});
+        pod_->ip({"link", "set", "lo", "up"});
+    }
+
+    static PodLinkRequest request_for(const Netns &pod, const std::string &host_ifname,
+                                      const std::vector<std::string> &addresses)
+    {
+        PodLinkRequest request;
+        request.netns = pod.path();
+        request.ifname = "eth0";
+        request.host_ifname = host_ifname;
+        for (const std::string &address : addresses)
+            request.addresses.push_back(IpAddr::parse(address).value());
+        return request;
+    }
+
+    PodLinkRequest request(const std::vector<std::string> &addresses) const
+    {
+        return request_for(*pod_, "cali0123456789a", addresses);
+    }
+
+    Result<PodLinkState> create(const PodLinkRequest &request) const
+    {
+        return node_->inside([&] { return create_pod_link(request); });
+    }
+
+    PodLinkState created(const PodLinkRequest &request) const
+    {
+        const auto state = create(request);
+        EXPECT_TRUE(state) << state.error().what();
+        return state.value_or(PodLinkState{});
+    }
+
+    std::string failure(const PodLinkRequest &request) const
+    {
+        const auto state = create(request);
+        return state ? "success" : state.error().what();
+    }
+
+    Result<> remove(const PodLinkRequest &request) const
+    {
+        return node_->inside([&] { return remove_pod_link(request.netns, request.ifname); });
+    }
+
+    std::string check(const PodLinkRequest &request, const std::optional<EtherAddr> &mac = {}) const
+    {
+        const auto checked = node_->inside([&] { return check_pod_link(request, mac); });
+        return checked ? "as it should be" : checked.error().what();
+    }
+
+    static std::string sysctl(const Netns &where, const std::string &name)
+    {
+        const auto value = where.inside([&] { return read_sysctl(name); });
+        return value ? *value : value.error().what();
+    }
+
+    static bool has_link(const Netns &where, const std::string &name)
+    {
+        return where.try_run({"ip", "link", "show", "dev", name}).has_value();
+    }
+
+    // Everything that ip(8) shows of a namespace, in the way that fails least in comparison.
+    static std::string picture(const Netns &where)
+    {
+        return where.ip({"-br", "link"}) + where.ip({"-br", "address"}) +
+               where.ip({"route", "show", "table", "all"}) +
+               where.ip({"-6", "route", "show", "table", "all"});
+    }
+
+    std::optional<Netns> node_;
+    std::optional<Netns> pod_;
+};
+
+}  // namespace tortie::test
