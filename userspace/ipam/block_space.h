@@ -57,10 +57,15 @@ public:
     // nullopt after the last one.
     std::optional<Cidr> next();
 
+    // Leaves out what follows inside `range`, in which the latest block lies: a pool can have more
+    // blocks than anybody can step through.
+    void skip(const Cidr &range);
+
 private:
     Cidr pool_;
     Cidr start_;
     Cidr at_;
+    bool first_ = true;  // the latest block is the one the walk began with
     bool ended_ = false;
 };
 

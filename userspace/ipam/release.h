@@ -38,6 +38,10 @@ std::vector<store::Query> release_queries(const ReleaseNames &names,
 struct ReleaseView {
     std::vector<store::Held<store::Handle>> handles;  // those that are there
     std::int64_t cooldown_s = 0;
+
+    // Pools that select every node (hint.h). When a block of another one becomes empty, the pools
+    // are read: if its pool does not select its node any more, the node gives it up.
+    std::vector<Cidr> everywhere;
 };
 
 // The answers to release_queries() in their order. A configuration that is missing or may not be

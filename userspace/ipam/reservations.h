@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,9 @@ public:
     std::uint32_t reserved_in(const Cidr &block) const;
 
     bool covers_whole(const Cidr &block) const;
+
+    // The one reservation that covers all of the block, if one does.
+    std::optional<Cidr> around(const Cidr &block) const;
 
     bool empty() const { return cidrs_.empty(); }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/deadline.h"
 #include "base/result.h"
@@ -16,5 +17,11 @@ namespace tortie::ipam {
 // deadline, 100 ms and then twice as long each time.
 // Errors: the last one of the store.
 Result<void> upgrade_host(store::Store &store, const std::string &host, Deadline deadline);
+
+// One round of it, for the affinities that could be labelled; empty when there were none, or when
+// they could not be read.
+std::vector<store::Held<store::Affinity>> adopt_unlabelled(store::Store &store,
+                                                           const std::string &host,
+                                                           Deadline deadline);
 
 }  // namespace tortie::ipam
