@@ -7,6 +7,7 @@ OWNERS = {
     "nlohmann/": ("userspace/cni/", "userspace/store/codec", "userspace/calico/json_codec.cc"),
     "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
     "sqlite3.h": ("userspace/store/local",),
+    "yaml.h": ("userspace/kube/yaml.cc",),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
 }
