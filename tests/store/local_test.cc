@@ -197,6 +197,19 @@ TEST_F(LocalStore, IsMadeOnceByManyProcessesAtOnce)
     EXPECT_EQ(by_hand(path_, "SELECT count(*) FROM documents"), std::to_string(kProcesses + 1));
 }
 
+// Every process is the first and the last one at the file, as with one pod after the other.
+TEST_F(LocalStore, DoesNotLetItsLogGrow)
+{
+    constexpr off_t kMaxLogBytes = 2L << 20;
+    for (int i = 0; i < 150; ++i)
+        ASSERT_TRUE(create(block("10.80." + std::to_string(i) + ".0/26")));
+
+    struct stat log {
+    };
+    ASSERT_EQ(::stat((path_ + "-wal").c_str(), &log), 0);
+    EXPECT_LT(log.st_size, kMaxLogBytes);
+}
+
 // A killed writer leaves all of its commit or nothing, and the next one goes on.
 TEST_F(LocalStore, SurvivesAKillAtAnyTime)
 {

@@ -30,7 +30,7 @@ public:
     // Errors: kTryAgain when somebody else writes until the deadline.
     Result<> begin_read() { return run("BEGIN"); }
     Result<> begin_write() { return run("BEGIN IMMEDIATE"); }
-    Result<> commit() { return run("COMMIT"); }
+    Result<> commit();
     void roll_back();
 
     // Inside of a transaction.
@@ -53,6 +53,7 @@ private:
     Database(std::string path, Deadline deadline);
 
     static int on_busy(void *deadline, int attempts);
+    static int on_log(void *log_pages, sqlite3 *db, const char *name, int pages);
 
     Result<> connect();
     Result<> create_file();
@@ -66,7 +67,9 @@ private:
     Error error(std::string_view doing) const;
 
     std::string path_;
-    std::unique_ptr<Deadline> deadline_;  // the busy handler has its address
+    // SQLite's callbacks have the addresses of these.
+    std::unique_ptr<Deadline> deadline_;
+    std::unique_ptr<int> log_pages_;  // after the last commit
     std::unique_ptr<sqlite3, Close> db_;
     // By the text of the SQL, which are constants.
     std::vector<std::pair<const char *, Statement>> statements_;
