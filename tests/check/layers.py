@@ -4,10 +4,14 @@ import re
 
 # A library stands behind one folder or file, so that replacing it is that folder's work.
 OWNERS = {
-    "nlohmann/": ("userspace/cni/", "userspace/store/codec", "userspace/calico/json_codec.cc"),
-    "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
     "sqlite3.h": ("userspace/store/local",),
     "yaml.h": ("userspace/kube/yaml.cc",),
+    "nlohmann/": ("userspace/cni/", "userspace/kube/json", "userspace/store/codec",
+                  "userspace/calico/json_codec.cc"),
+    "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
+    "boost/": ("userspace/http/response_reader.cc",),
+    "openssl/": ("userspace/http/tls",),
+    "ares.h": ("userspace/http/resolver.cc",),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
 }
