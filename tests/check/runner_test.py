@@ -101,7 +101,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(ran.returncode, 0)
         self.assertEqual([line.split()[0] for line in ran.stdout.splitlines()],
                          ["check", "dev", "netns", "fault", "asan", "clang", "tidy", "release",
-                          "fuzz", "e2e"])
+                          "fuzz", "e2e", "cluster"])
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
