@@ -4,8 +4,12 @@ objects get in, and the documents that the plugins left, in one form for all.
 
 A block, a handle, an affinity is a dictionary of the fields of spec calico-ipam-datastore.md 3.4,
 in the spelling of the Kubernetes v1 documents; `raw` is what is really stored."""
+import contextlib
 import json
+import pathlib
+import sqlite3
 
+from tests.cluster import inside
 from tests.cluster.servers import CALICO_ETCD_PORT, KUBE_PORT, NODE_IP
 
 NODE = "node-a"
@@ -240,3 +244,74 @@ class EtcdV3(Objects):
         self.etcd.put(f"{_IPAM}/assignment/ipv{family}/block/{address}-{prefix}",
                       {"deleted": False, **spec})
 
+
+
+class Local(EtcdV3):
+    """The embedded store: the keys and values of etcd in a file, and no Kubernetes."""
+
+    name, has_pods = "local", False
+    path = pathlib.Path("/var/lib/tortie/store.db")
+
+    def __init__(self):
+        self.etcd = self
+
+    def conf(self, port=None, kubeconfig=None):
+        return {"datastore_type": "local"}
+
+    def node(self, name=NODE, **metadata):
+        self._put("nodes", "Node", name, {}, **metadata)
+
+    def clear(self):
+        for name in self.path.parent.glob("store.db*"):
+            name.unlink()
+
+    def apply(self, *documents):
+        """As an operator does it. What the program printed."""
+        path = pathlib.Path("/run/apply.yaml")
+        path.write_text("---\n".join(json.dumps(document) + "\n" for document in documents))
+        return inside.tool(inside.bin_dir() / "calico-ipam", "-apply", path)
+
+    def pool(self, name, cidr, **spec):
+        self.apply({"apiVersion": "projectcalico.org/v3", "kind": "IPPool",
+                    "metadata": {"name": name}, "spec": {"cidr": cidr, "blockSize": 26, **spec}})
+
+    def reservation(self, name, *cidrs):
+        self.apply({"apiVersion": "projectcalico.org/v3", "kind": "IPReservation",
+                    "metadata": {"name": name}, "spec": {"reservedCIDRs": list(cidrs)}})
+
+    # What the etcd store asks of etcd, from the file.
+
+    def _run(self, statement, *values):
+        if not self.path.exists():
+            inside.tool(inside.bin_dir() / "calico-ipam", "-show")
+        with contextlib.closing(sqlite3.connect(self.path, timeout=10)) as database:
+            found = database.execute(statement, values).fetchall()
+            database.commit()
+            return found
+
+    def texts(self, prefix):
+        if not self.path.exists():
+            return {}
+        return dict(self._run("SELECT name, value FROM documents WHERE substr(name, 1, ?) = ? "
+                              "ORDER BY name", len(prefix), prefix))
+
+    def find(self, key):
+        found = self._run("SELECT value, version FROM documents WHERE name = ?", key)
+        return (json.loads(found[0][0]), found[0][1]) if found else None
+
+    def put(self, key, value):
+        self._run("UPDATE revision SET last = last + 1")
+        self._run("INSERT INTO documents(kind, name, value, version) VALUES ('test', ?, ?, "
+                  "(SELECT last FROM revision)) ON CONFLICT(name) DO UPDATE SET "
+                  "value = excluded.value, version = excluded.version", key,
+                  json.dumps(value, separators=(",", ":")))
+
+    def swap(self, key, value, revision):
+        if value is None:
+            self._run("DELETE FROM documents WHERE name = ?", key)
+        else:
+            self.put(key, value)
+        return revision is not None
+
+    def delete(self, prefix):
+        self._run("DELETE FROM documents WHERE substr(name, 1, ?) = ?", len(prefix), prefix)

@@ -39,9 +39,10 @@ def allocated(store):
     return found
 
 
-def problems(store, own_sequences=True):
+def problems(store, own_sequences=True, claims_may_be_unfinished=False):
     """Everything that does not fit together. `own_sequences`: no Go program wrote here, so
-    sequence entries of free addresses are a defect."""
+    sequence entries of free addresses are a defect. `claims_may_be_unfinished`: somebody died
+    while it took a block for its node, which the node's next ADD finishes."""
     found, counted = [], collections.Counter()
     seen = {}
     affinities = store.affinities()
@@ -60,10 +61,13 @@ def problems(store, own_sequences=True):
             if stale:
                 found.append(f"{cidr}: sequence numbers of free ordinals {sorted(stale)}")
         owner = block.get("affinity")
-        if owner and affinities.get((owner.removeprefix("host:"), cidr)) != "confirmed":
+        good = ("confirmed", "pending") if claims_may_be_unfinished else ("confirmed",)
+        if owner and affinities.get((owner.removeprefix("host:"), cidr)) not in good:
             found.append(f"{cidr} is of {owner}, affinities are {affinities}")
     for (host, cidr), state in affinities.items():
         block = store.blocks().get(cidr)
+        if claims_may_be_unfinished and state == "pending":
+            continue
         if block is None or block.get("affinity") != f"host:{host}":
             found.append(f"affinity {host} {cidr} ({state}) without its block")
     documented = {(handle, cidr): count for handle, blocks in store.handles().items()

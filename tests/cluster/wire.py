@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands between a plugin and its server: a line that takes time, and one that fails."""
+import collections
 import http.client
+import io
 import selectors
 import socket
 import ssl
@@ -77,12 +79,21 @@ class SlowLine(_Listener):
                     to.sendall(data) if data else to.shutdown(socket.SHUT_WR)
 
 
+class Silence(_Listener):
+    """Takes connections and never says anything."""
+
+    def serve(self, connection):
+        while connection.recv(4096):
+            pass
+
+
 class Request:
     """What a plugin asked. `number` counts from 0 since the last reset()."""
 
-    def __init__(self, method, path, headers, body, number):
+    def __init__(self, method, path, headers, body):
         self.method, self.path, self.headers, self.body = method, path, headers, body
-        self.number = number
+        self.number = None
+        self.arrived = self.answered = time.monotonic()
 
     @property
     def writes(self):
@@ -133,9 +144,54 @@ def closed(line, connection, request):
 
 
 def silence(line, connection, request):
-    connection.settimeout(120)
-    connection.recv(1)  # until the plugin gives up
+    """As long as anybody could wait."""
+    time.sleep(120)
     return False
+
+
+class _Conversation:
+    """One connection; requests may come in a row, ahead of the answers."""
+
+    def __init__(self, secure):
+        self._secure = secure
+        self._bytes = b""
+        self._requests = collections.deque()
+
+    def next(self):
+        """The next request; None at the end."""
+        while not self._requests:
+            data = self._secure.recv(65536)
+            if not data:
+                return None
+            self._take(data)
+        return self._requests.popleft()
+
+    def sendall(self, data):
+        self._read_ahead()  # what has arrived by now did not wait for this answer
+        self._secure.sendall(data)
+
+    def _read_ahead(self):
+        self._secure.setblocking(False)
+        try:
+            while data := self._secure.recv(65536):
+                self._take(data)
+        except ssl.SSLWantReadError:
+            pass
+        finally:
+            self._secure.setblocking(True)
+
+    def _take(self, data):
+        self._bytes += data
+        while (end := self._bytes.find(b"\r\n\r\n")) >= 0:
+            stream = io.BytesIO(self._bytes)
+            method, path, _ = stream.readline().decode().split()
+            headers = http.client.parse_headers(stream)
+            length = int(headers.get("Content-Length", 0))
+            if len(self._bytes) < end + 4 + length:
+                return
+            body = stream.read(length)
+            self._bytes = self._bytes[end + 4 + length:]
+            self._requests.append(Request(method, path, headers, body))
 
 
 class FaultLine(_Listener):
@@ -161,21 +217,16 @@ class FaultLine(_Listener):
 
     def serve(self, connection):
         with self._near.wrap_socket(connection, server_side=True) as secure:
-            stream = secure.makefile("rb")
-            while self._serve_one(secure, stream):
-                pass
-
-    def _serve_one(self, secure, stream):
-        first = stream.readline().split()
-        if len(first) < 2:
-            return False
-        headers = http.client.parse_headers(stream)
-        body = stream.read(int(headers.get("Content-Length", 0)))
-        with self._lock:
-            request = Request(first[0].decode(), first[1].decode(), headers, body, len(self.seen))
-            self.seen.append(request)
-            act = self.rule(request)
-        return act(self, secure, request)
+            conversation = _Conversation(secure)
+            while request := conversation.next():
+                with self._lock:
+                    request.number = len(self.seen)
+                    self.seen.append(request)
+                    act = self.rule(request)
+                goes_on = act(self, conversation, request)
+                request.answered = time.monotonic()
+                if not goes_on:
+                    return
 
     def ask(self, request):
         """(status, headers, body) of the real server."""
