@@ -141,6 +141,8 @@ std::string end_of_prefix(std::string prefix)
 
 Result<std::vector<KeyRange>> ranges_of(const Query &query)
 {
+    if (std::holds_alternative<ListUnlabelledAffinities>(query))
+        return std::vector<KeyRange>();  // there are no labels here: none lacks one
     TORTIE_TRY(std::string key, etcd_prefix(query));
     const Key *one = std::get_if<Key>(&query);
     std::vector<KeyRange> ranges;
@@ -155,6 +157,8 @@ Found found_in(const Query &query, std::span<const std::vector<Entry>> entries,
 {
     if (const Key *key = std::get_if<Key>(&query))
         return found_one(*key, entries, marked);
+    if (entries.empty())
+        return std::vector<Stored>();
     return found_list(query, entries.front());
 }
 
