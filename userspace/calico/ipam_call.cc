@@ -12,6 +12,7 @@
 #include "calico/ipam_handle.h"
 #include "calico/ipam_release.h"
 #include "calico/ipam_wire.h"
+#include "calico/reboot.h"
 #include "calico/vm_persistence.h"
 #include "ipam/owner_attributes.h"
 #include "ipam/release.h"
@@ -148,6 +149,7 @@ Result<ipam::View> AddressCall::view(store::Store &store, Deadline deadline)
 Result<Assigned> AddressCall::assign(store::Store &store, const AddressRequest &request,
                                      Deadline deadline)
 {
+    TORTIE_DO(release_after_reboot(store, site_, deadline));
     TORTIE_DO(release_before_add(store, site_, request.network, request.container_id, deadline));
     if (may_be_vm(request.pod)) {
         TORTIE_TRY(const auto vm,

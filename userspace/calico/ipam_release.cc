@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "calico/ipam_handle.h"
+#include "calico/reboot.h"
 #include "calico/vm_persistence.h"
 #include "ipam/owner_attributes.h"
 
@@ -95,6 +96,7 @@ std::vector<store::Query> AddressRelease::queries() const
 
 Result<> AddressRelease::run(store::Store &store, std::span<store::Found> found, Deadline deadline)
 {
+    TORTIE_DO(release_after_reboot(store, site_, deadline));
     std::vector<store::Found> own;
     if (found.empty()) {
         own = store.read(queries(), deadline);

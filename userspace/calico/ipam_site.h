@@ -22,6 +22,10 @@ struct IpamSite {
     std::string run_folder = "/run/tortie/ipam";
     std::string queue_folder = kReleaseQueueFolder;
 
+    // Of the embedded datastore: which boot it was last used in (reboot.h). Empty: another store.
+    std::string boot_file;
+    std::string boot_id_file = "/proc/sys/kernel/random/boot_id";
+
     // Says that this node's affinities have their labels (spec calico-ipam-datastore.md 1.5).
     std::string upgraded_marker = "/var/run/calico/cni/ipam_upgraded";
 };
