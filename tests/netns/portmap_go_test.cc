@@ -138,6 +138,19 @@ TEST_P(PortmapUpgrade, DelRemovesWhatTheGoPluginAdded)
     EXPECT_THAT(net_->node().run({"nft", "list", "ruleset"}), Not(HasSubstr("10.66.0.2")));
 }
 
+TEST_P(PortmapUpgrade, DelForgetsTheFlowsThatTheGoPluginsRulesMade)
+{
+    const AddressEcho server(net_->netns_of(kPodOne), Transport::kUdp, 53, "pod");
+    const AddressEcho local(net_->node(), Transport::kUdp, 53, "node");
+    ASSERT_EQ(net_->call(*go_portmap(), "ADD", kPodOne, call_).status, 0);
+    Client client(net_->outside(), Transport::kUdp, "192.0.2.1", 53, 40000);
+    ASSERT_EQ(client.ask(), "pod 192.0.2.2");
+
+    net_->del(kPodOne, call_);
+
+    EXPECT_EQ(client.ask(), "node 192.0.2.2");
+}
+
 TEST_P(PortmapUpgrade, DelRemovesWhatTheGoPluginAddedUnderAnotherBackend)
 {
     const PortmapNode other(std::string_view(GetParam().backend) == "nftables" ? kIptablesNft
@@ -155,6 +168,20 @@ TEST_P(PortmapUpgrade, DelRemovesWhatTheGoPluginAddedUnderAnotherBackend)
     EXPECT_EQ(outcome.status, 0) << outcome.out;
     EXPECT_THAT(net_->saved_rules() + net_->node().run({"nft", "list", "ruleset"}),
                 Not(HasSubstr("10.66.0.2")));
+}
+
+TEST_P(PortmapUpgrade, CheckAcceptsWhatTheGoPluginAdded)
+{
+    ASSERT_EQ(net_->call(*go_portmap(), "ADD", kPodOne, call_).status, 0);
+
+    const PluginOutcome checked = net_->check(kPodOne, call_);
+    EXPECT_EQ(checked.status, 0) << checked.out;
+
+    EXPECT_EQ(net_->check(kPodTwo, call_).status, 1);
+    const PortmapCall more = {.mappings = call_.mappings + "," + tcp(8081, 81)};
+    EXPECT_EQ(net_->check(kPodOne, more).status, 1);
+    ASSERT_EQ(net_->call(*go_portmap(), "DEL", kPodOne, call_).status, 0);
+    EXPECT_EQ(net_->check(kPodOne, call_).status, 1);
 }
 
 TEST_P(PortmapUpgrade, GoPluginsDelOfOurAddSucceeds)

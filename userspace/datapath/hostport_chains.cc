@@ -83,15 +83,6 @@ bool lead_to(const std::vector<PublishedPort> &ports, const std::vector<Cidr> &a
     });
 }
 
-// What an attachment's chain publishes when its rules are in words that nobody here knows.
-std::vector<PublishedPort> expected_ports(const Publication &publication)
-{
-    std::vector<PublishedPort> ports;
-    for (const PortClaim &claim : claims_of(publication))
-        ports.push_back(claim.published());
-    return ports;
-}
-
 // The chain of that name, when it exists, as far as it tells by itself.
 Result<std::optional<HostportChain>> look_at(const ReadChain &read, std::string name)
 {
@@ -160,8 +151,8 @@ Result<std::vector<HostportChain>> chains_of(const ReadChain &read, const Public
         TORTIE_TRY(auto chain, look_at(read, name));
         if (!chain || (name != by_name && !lead_to(chain->ports, publication.addresses)))
             continue;
-        if (chain->ports.empty())
-            chain->ports = expected_ports(publication);
+        if (chain->ports.empty())  // its rules are in words that nobody here knows
+            chain->ports = ports_of(publication);
         note_jumps(*chain, kTopDnatChain, top);
         chains.push_back(*std::move(chain));
     }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datapath/localnet_guard.h"
 
-#include <utility>
-
 #include "datapath/nftables_layout.h"
 #include "sys/nf_tables.h"
 #include "sys/nf_tables_batch.h"
@@ -13,8 +11,7 @@ namespace {
 Result<> ensure_once(nft::NfTables &tables)
 {
     TORTIE_TRY(const std::uint32_t generation, tables.generation());
-    TORTIE_TRY(auto rules, tables.rules(tortie_table()));
-    const LayoutState layout(std::move(rules));
+    TORTIE_TRY(const LayoutState layout, LayoutState::read(tables));
     if (layout.has_guard())
         return {};
     nft::Batch batch(tortie_table(), generation);

@@ -390,6 +390,12 @@ std::optional<ClaimMap> claim_map_of(const std::string &set)
     return std::nullopt;
 }
 
+Result<LayoutState> LayoutState::read(nft::NfTables &tables)
+{
+    TORTIE_TRY(auto rules, tables.rules(tortie_table()));
+    return LayoutState(std::move(rules));
+}
+
 bool LayoutState::has_base() const
 {
     return holds(rules_, base_rules()) && surplus_entries(rules_).empty();

@@ -78,6 +78,7 @@ std::optional<ClaimMap> claim_map_of(const std::string &set);
 class LayoutState {
 public:
     explicit LayoutState(std::vector<nft::Rule> rules) : rules_(std::move(rules)) {}
+    static Result<LayoutState> read(nft::NfTables &tables);
 
     // Everything that every claim needs.
     bool has_base() const;

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "datapath/go_hostport_rules.h"
+#include "datapath/nftables_check.h"
 #include "datapath/nftables_layout.h"
 #include "datapath/port_board.h"
 #include "datapath/port_change.h"
@@ -88,12 +89,6 @@ void write_account(nft::Batch &batch, const ClaimOwner &owner, bool is_there, st
                                               owner, static_cast<std::uint32_t>(claims))});
 }
 
-Result<LayoutState> read_layout(nft::NfTables &tables)
-{
-    TORTIE_TRY(auto rules, tables.rules(tortie_table()));
-    return LayoutState(std::move(rules));
-}
-
 void warn_of_holders(const PortChange &change)
 {
     for (const PortChange::Met &met : change.met())
@@ -142,7 +137,7 @@ private:
 Result<std::vector<PublishedPort>> Publishing::attempt()
 {
     TORTIE_TRY(const std::uint32_t generation, tables_.generation());
-    TORTIE_TRY(const LayoutState layout, read_layout(tables_));
+    TORTIE_TRY(const LayoutState layout, LayoutState::read(tables_));
     TORTIE_DO(make_entries(layout));
 
     PortBoard board;
@@ -232,7 +227,7 @@ Result<std::vector<PublishedPort>> withdraw_on(nft::NfTables &tables, const Port
     const PortChange change(board, goes, {}, generation);
     if (change.empty() && accounts.empty())
         return std::vector<PublishedPort>();
-    TORTIE_TRY(const LayoutState layout, read_layout(tables));
+    TORTIE_TRY(const LayoutState layout, LayoutState::read(tables));
     nft::Batch batch(tortie_table(), generation);
     TORTIE_DO(change.write(tables, layout, batch));
     for (const ClaimOwner &owner : accounts)
@@ -292,61 +287,6 @@ Result<std::vector<PublishedPort>> collect_once(nft::NfTables &tables, const std
                        [&](const PortClaim &claim) { return goes(claim.owner); });
 }
 
-Result<> missing(const PortClaim &claim, std::string_view what)
-{
-    return fail(ErrorKind::kNotFound, claim.to_string() + ": " + std::string(what));
-}
-
-Result<> check_claim(const PortBoard &board, const ClaimSite &site)
-{
-    const auto &claims = board.ports().at(PortBoard::key_of(site)).claims;
-    const bool there = std::any_of(claims.begin(), claims.end(), [&](const PortClaim &claim) {
-        return claim.same_as(site.claim);
-    });
-    return there ? Result<>() : missing(site.claim, "not found in the maps of table inet tortie");
-}
-
-// The masquerading of the claims that packets follow.
-Result<> check_sources(nft::NfTables &tables, const LayoutState &layout,
-                       const std::vector<ClaimSite> &claims)
-{
-    std::vector<SourceElement> sources;
-    std::vector<const PortClaim *> whose;
-    for (const ClaimSite &site : claims) {
-        if (!site.claim.active)
-            continue;
-        for (SourceElement &source : source_elements_of(site.space, site.claim)) {
-            if (!layout.has_sources(site.space, source))
-                return missing(site.claim, "the rule for set " + source.set + " is missing");
-            sources.push_back(std::move(source));
-            whose.push_back(&site.claim);
-        }
-    }
-    std::vector<nft::NfTables::Question> questions;
-    questions.reserve(sources.size());
-    for (const SourceElement &source : sources)
-        questions.push_back({.set = source.set, .key = &source.element.key});
-    TORTIE_TRY(const auto answers, tables.find(tortie_table(), questions));
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-        if (!answers[i])
-            return missing(*whose[i], "not found in set " + sources[i].set);
-    }
-    return {};
-}
-
-Result<> check_layout(const LayoutState &layout, const std::vector<PortSpace> &spaces)
-{
-    if (!layout.has_base())
-        return fail(ErrorKind::kNotFound, "rules of table inet tortie are missing");
-    if (!layout.has_guard())
-        return fail(ErrorKind::kNotFound, "rules of chain localnet are missing");
-    for (const PortSpace &space : spaces) {
-        if (!layout.has_space(space) || !layout.has_entry(space))
-            return fail(ErrorKind::kNotFound, "rules of chain " + space.chain() + " are missing");
-    }
-    return {};
-}
-
 }  // namespace
 
 Result<std::vector<PublishedPort>> NftablesPortMapper::publish(const Publication &publication)
@@ -364,14 +304,11 @@ Result<> NftablesPortMapper::check(const Publication &publication)
     if (sites.empty())
         return {};
     TORTIE_TRY(nft::NfTables tables, nft::NfTables::open());
-    TORTIE_TRY(const LayoutState layout, read_layout(tables));
-    TORTIE_DO(check_layout(layout, spaces_of(publication)));
-    PortBoard board;
-    TORTIE_DO(board.look_at(tables, sites));
-    for (const ClaimSite &site : sites)
-        TORTIE_DO(check_claim(board, site));
-    return check_sources(tables, layout,
-                         board.claims_of_owner(ClaimOwner::of(publication.attachment)));
+    auto checked = check_claims(tables, publication.attachment, sites);
+    if (!checked && checked.error().kind() == ErrorKind::kNotFound &&
+        check_go_hostport_rules(tables, publication))
+        return {};
+    return checked;
 }
 
 Result<std::vector<PublishedPort>> NftablesPortMapper::withdraw(const Publication &publication)
@@ -386,7 +323,12 @@ Result<std::vector<PublishedPort>> NftablesPortMapper::withdraw(const Publicatio
         return std::vector<PublishedPort>();
     if (!withdrawn)
         return withdrawn;
-    TORTIE_DO(remove_go_hostport_rules(*tables, publication.attachment.container_id));
+    TORTIE_TRY(const std::size_t by_go,
+               remove_go_hostport_rules(*tables, publication.attachment.container_id));
+    if (by_go > 0) {  // they do not say what they publish in a way that is worth reading
+        const auto ports = ports_of(publication);
+        withdrawn->insert(withdrawn->end(), ports.begin(), ports.end());
+    }
     return withdrawn;
 }
 

@@ -23,7 +23,8 @@ public:
     // Errors: kTryAgain when others changed nf_tables without pause for ten seconds.
     Result<std::vector<PublishedPort>> publish(const Publication &publication) override;
 
-    // A port that another attachment holds and this one waits for is not missing.
+    // A port that another attachment holds and this one waits for is not missing, nor is one that
+    // the Go plugin's rules publish (tables `cni_hostport`).
     Result<> check(const Publication &publication) override;
 
     // The Go plugin's rules of the container (tables `cni_hostport`) go, too.

@@ -226,6 +226,14 @@ std::vector<PortClaim> claims_of(const Publication &publication)
     return claims;
 }
 
+std::vector<PublishedPort> ports_of(const Publication &publication)
+{
+    std::vector<PublishedPort> ports;
+    for (const PortClaim &claim : claims_of(publication))
+        ports.push_back(claim.published());
+    return ports;
+}
+
 void decide_active(std::vector<PortClaim> &claims)
 {
     std::stable_sort(claims.begin(), claims.end(), older);

@@ -80,6 +80,9 @@ struct PortClaim {
 // and active not set.
 std::vector<PortClaim> claims_of(const Publication &publication);
 
+// The same as ports: what the kernel holds when all of them are active.
+std::vector<PublishedPort> ports_of(const Publication &publication);
+
 // Decides which claims packets follow: sets `active` on those that nothing older covers. What is
 // active stays active.
 void decide_active(std::vector<PortClaim> &claims);
