@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datapath/port_board.h"
 
+#include "datapath/nftables_layout.h"
+
 namespace tortie {
 
 // The elements that may hold the claim's packets: that of its address, and that of every address.

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "datapath/nftables_layout.h"
+#include "datapath/nftables_elements.h"
 #include "datapath/port_claim.h"
 #include "sys/nf_tables.h"
 
