@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "cni/args.h"
+#include "cni/json_address.h"
 #include "cni/result_codec.h"
 #include "host-local/store.h"
 
@@ -20,42 +21,16 @@ tl::unexpected<Error> refuse(std::string reason)
     return fail(ErrorKind::kInvalidInput, std::move(reason));
 }
 
-// "" is the same as absent.
-Result<std::optional<IpAddr>> address_at(const Json &object, std::string_view key)
-{
-    TORTIE_TRY(const std::string text, object.string(key));
-    if (text.empty())
-        return std::nullopt;
-    const auto ip = IpAddr::parse(text);
-    if (!ip)
-        return refuse("invalid IP address: " + text);
-    return ip;
-}
-
-Result<std::optional<Cidr>> subnet_at(const Json &object, std::string_view key)
-{
-    TORTIE_TRY(const auto text, object.optional_string(key));
-    if (!text)
-        return std::nullopt;
-    const auto cidr = Cidr::parse(*text);
-    // A mapped address would be read as IPv4, but its prefix length counts IPv6 bits.
-    const bool is_mapped =
-        cidr && cidr->addr.family() == Family::kIpv4 && text->find(':') != std::string::npos;
-    if (!cidr || is_mapped)
-        return refuse("invalid CIDR address: " + *text);
-    return cidr;
-}
-
 Result<RangeConfig> read_range(const Json &object)
 {
     if (object.present() && !object.is_object())
         return refuse("json: cannot unmarshal " + object.dump() +
                       " into Go value of type allocator.Range");
     RangeConfig range;
-    TORTIE_TRY(range.start, address_at(object, "rangeStart"));
-    TORTIE_TRY(range.end, address_at(object, "rangeEnd"));
-    TORTIE_TRY(range.subnet, subnet_at(object, "subnet"));
-    TORTIE_TRY(range.gateway, address_at(object, "gateway"));
+    TORTIE_TRY(range.start, cni::address_at(object, "rangeStart"));
+    TORTIE_TRY(range.end, cni::address_at(object, "rangeEnd"));
+    TORTIE_TRY(range.subnet, cni::cidr_at(object, "subnet"));
+    TORTIE_TRY(range.gateway, cni::address_at(object, "gateway"));
     return range;
 }
 

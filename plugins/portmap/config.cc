@@ -167,17 +167,6 @@ Result<PortPolicy> policy_of(const RawConfig &raw)
     return policy;
 }
 
-std::optional<Protocol> protocol_named(std::string_view name)
-{
-    if (equals_ignore_case(name, "tcp"))
-        return Protocol::kTcp;
-    if (equals_ignore_case(name, "udp"))
-        return Protocol::kUdp;
-    if (equals_ignore_case(name, "sctp"))
-        return Protocol::kSctp;
-    return std::nullopt;
-}
-
 Result<PortMapping> mapping_of(const RawMapping &raw)
 {
     if (raw.container_port <= 0 || raw.container_port > kMaxPort)

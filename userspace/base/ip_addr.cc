@@ -161,6 +161,9 @@ std::optional<Cidr> Cidr::parse(std::string_view text)
     const auto prefix = parse_number<unsigned>(text.substr(slash + 1));
     if (!addr || !prefix || *prefix > width_bits(addr->family()))
         return std::nullopt;
+    const bool is_mapped = addr->family() == Family::kIpv4 && text.find(':') < slash;
+    if (is_mapped)
+        return std::nullopt;
     return Cidr{*addr, *prefix};
 }
 

@@ -66,7 +66,8 @@ struct Cidr {
     IpAddr addr;
     unsigned prefix = 0;
 
-    // "10.0.0.1/24". Errors as nullopt: no slash, a bad address, a prefix beyond the width.
+    // "10.0.0.1/24". Errors as nullopt: no slash, a bad address, a prefix beyond the width, an
+    // IPv4-mapped address: it is read as IPv4, but its prefix counts bits of IPv6.
     static std::optional<Cidr> parse(std::string_view text);
 
     std::string to_string() const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "cni/json_address.h"
 #include "cni/version.h"
 
 namespace tortie::cni {
@@ -201,24 +202,13 @@ Result<std::string> print_01(const CniResult &result, std::string_view version)
 
 // ---- reading -------------------------------------------------------------------------------
 
-Result<Cidr> cidr_at(const Json &object, std::string_view key)
+// One that must be there.
+Result<Cidr> network_at(const Json &object, std::string_view key)
 {
-    TORTIE_TRY(const std::string text, object.string(key));
-    const auto cidr = Cidr::parse(text);
+    TORTIE_TRY(const auto cidr, cidr_at(object, key));
     if (!cidr)
-        return fail(ErrorKind::kInvalidInput, "invalid CIDR address: " + text);
+        return fail(ErrorKind::kInvalidInput, "invalid CIDR address: ");
     return *cidr;
-}
-
-Result<std::optional<IpAddr>> address_at(const Json &object, std::string_view key)
-{
-    TORTIE_TRY(const std::string text, object.string(key));
-    if (text.empty())
-        return std::nullopt;
-    const auto ip = IpAddr::parse(text);
-    if (!ip)
-        return fail(ErrorKind::kInvalidInput, "invalid IP address: " + text);
-    return ip;
 }
 
 Result<Interface> read_interface(const Json &object)
@@ -236,7 +226,7 @@ Result<Interface> read_interface(const Json &object)
 Result<IpConfig> read_ip(const Json &object)
 {
     IpConfig ip;
-    TORTIE_TRY(ip.address, cidr_at(object, "address"));
+    TORTIE_TRY(ip.address, network_at(object, "address"));
     TORTIE_TRY(ip.gateway, address_at(object, "gateway"));
     TORTIE_TRY(ip.interface, object.optional_integer("interface"));
     return ip;
@@ -273,7 +263,7 @@ Result<> read_family_01(const Json &object, std::string_view key, CniResult &int
     if (!config.present())
         return {};
     IpConfig ip;
-    TORTIE_TRY(ip.address, cidr_at(config, "ip"));
+    TORTIE_TRY(ip.address, network_at(config, "ip"));
     TORTIE_TRY(ip.gateway, address_at(config, "gateway"));
     into.ips.push_back(ip);
     return read_list<Route>(config, "routes", parse_route, into.routes);
@@ -329,7 +319,7 @@ Result<std::string> print_result(const CniResult &result, std::string_view versi
 Result<Route> parse_route(const Json &object)
 {
     Route route;
-    TORTIE_TRY(route.dst, cidr_at(object, "dst"));
+    TORTIE_TRY(route.dst, network_at(object, "dst"));
     TORTIE_TRY(route.gw, address_at(object, "gw"));
     TORTIE_TRY(route.mtu, object.optional_integer("mtu"));
     TORTIE_TRY(route.advmss, object.optional_integer("advmss"));

@@ -36,27 +36,6 @@ std::string mark_text(unsigned bit)
     return mark + '/' + mark;
 }
 
-std::string_view name_of(Protocol protocol)
-{
-    switch (protocol) {
-    case Protocol::kTcp:
-        return "tcp";
-    case Protocol::kUdp:
-        return "udp";
-    case Protocol::kSctp:
-        return "sctp";
-    }
-    return {};
-}
-
-std::optional<Protocol> protocol_named(std::string_view name)
-{
-    for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kSctp})
-        if (name == name_of(protocol))
-            return protocol;
-    return std::nullopt;
-}
-
 std::string lower_case(std::string text)
 {
     for (char &c : text)

@@ -35,19 +35,6 @@ std::string shown(std::string_view name)
     return out;
 }
 
-std::string_view protocol_name(Protocol protocol)
-{
-    switch (protocol) {
-    case Protocol::kTcp:
-        return "tcp";
-    case Protocol::kUdp:
-        return "udp";
-    case Protocol::kSctp:
-        return "sctp";
-    }
-    return "?";
-}
-
 std::string to_hex(std::uint32_t number)
 {
     std::array<char, 8> digits{};
@@ -189,7 +176,7 @@ std::string PortClaim::to_string() const
     else if (host_ip)
         out = "[" + host_ip->to_string() + "]:";
     out += std::to_string(host_port) + "/";
-    out += protocol_name(protocol);
+    out += name_of(protocol);
     return out;
 }
 

@@ -12,11 +12,9 @@
 
 #include "base/ip_addr.h"
 #include "base/result.h"
+#include "datapath/protocol.h"
 
 namespace tortie {
-
-// IANA protocol numbers.
-enum class Protocol : std::uint8_t { kTcp = 6, kUdp = 17, kSctp = 132 };
 
 struct PortMapping {
     std::uint16_t host_port = 0;       // 1 to 65535

@@ -70,8 +70,9 @@ TEST(Cidr, KeepsTheHostBitsAndChecksThePrefix)
     EXPECT_TRUE(cidr.contains(ip("10.88.255.1")));
     EXPECT_FALSE(cidr.contains(ip("10.89.0.1")));
     EXPECT_FALSE(cidr.contains(ip("::1")));
-    for (const char *text : {"10.0.0.1", "10.0.0.1/33", "10.0.0.1/-1", "10.0.0.1/", "::1/129",
-                             "10.0.0.1/+8", "10.0.0.1/ 8"})
+    for (const char *text :
+         {"10.0.0.1", "10.0.0.1/33", "10.0.0.1/-1", "10.0.0.1/", "::1/129", "10.0.0.1/+8",
+          "10.0.0.1/ 8", "::ffff:10.0.0.1/24", "::ffff:10.0.0.1/120"})
         EXPECT_FALSE(Cidr::parse(text)) << text;
 }
 
