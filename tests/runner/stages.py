@@ -25,6 +25,12 @@ def netns(steps):
         steps.ctest("dev", "netns", sandboxed=True)
 
 
+def store(steps):
+    """the contract of the datastores, against a real etcd (root)"""
+    if steps.build("dev") is not None:
+        steps.ctest("dev", "store", sandboxed=True)
+
+
 def fault(steps):
     """kill -9 at every system call, failing system calls (root)"""
     if steps.build("dev") is None:
@@ -113,7 +119,7 @@ def cluster(steps):
 # priority, for the first has deadlines), the stages of a lane in order.
 PHASES = (
     ((check, dev),),
-    ((netns, fault), (asan, clang, tidy, release, fuzz)),
+    ((netns, store, fault), (asan, clang, tidy, release, fuzz)),
     ((e2e, cluster),),
 )
 STAGES = {stage.__name__: stage for phase in PHASES for lane in phase for stage in lane}

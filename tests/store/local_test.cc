@@ -204,8 +204,7 @@ TEST_F(LocalStore, DoesNotLetItsLogGrow)
     for (int i = 0; i < 150; ++i)
         ASSERT_TRUE(create(block("10.80." + std::to_string(i) + ".0/26")));
 
-    struct stat log {
-    };
+    struct stat log {};
     ASSERT_EQ(::stat((path_ + "-wal").c_str(), &log), 0);
     EXPECT_LT(log.st_size, kMaxLogBytes);
 }
