@@ -366,6 +366,17 @@ TEST_P(Conformance, LeavesAnUnreadableDocumentOutOfLists)
     EXPECT_EQ(found[1].error().kind(), ErrorKind::kInvalidInput);
 }
 
+TEST_P(Conformance, ListsWhatHasNoLabelsEvenWhereThereAreNone)
+{
+    const Query list = ListUnlabelledAffinities{};
+    ASSERT_TRUE(create(affinity("node-a", "10.80.3.8/29")));
+
+    const std::vector<Found> found = store_->read({&list, 1}, soon());
+
+    ASSERT_TRUE(found[0]) << found[0].error().what();
+    EXPECT_TRUE(found[0]->empty());
+}
+
 TEST_P(Conformance, HasNoPodsWithoutKubernetes)
 {
     if (store_->endpoints_are_pods())

@@ -43,6 +43,7 @@ private:
     Result<> connect(Deadline deadline);
     Result<> begin_read(Deadline deadline);
     Result<std::vector<std::optional<Error>>> objections(std::span<const Change> changes);
+    Result<Revision> write(const Change &change, const std::string &version);
     Result<Written> apply(std::span<const Change> changes);
     Result<Written> transaction(std::span<const Change> changes, Deadline deadline);
     Found answer(const Query &query, std::vector<Entry> &marked);
@@ -122,20 +123,25 @@ Result<std::vector<std::optional<Error>>> LocalStore::objections(std::span<const
     return all;
 }
 
+Result<Revision> LocalStore::write(const Change &change, const std::string &version)
+{
+    if (change.op == Op::kDelete) {
+        TORTIE_DO(database_->remove(change.path));
+        return Revision{};
+    }
+    const std::string_view kind = kKinds.at(change.key.index());
+    TORTIE_DO(database_->put(kind, {change.path, change.value, version}));
+    return Revision{version, {}};
+}
+
 Result<Written> LocalStore::apply(std::span<const Change> changes)
 {
     TORTIE_TRY(const std::string version, database_->next_version());
     Written written;
     written.reserve(changes.size());
     for (const Change &change : changes) {
-        if (change.op == Op::kDelete) {
-            TORTIE_DO(database_->remove(change.path));
-            written.emplace_back(Revision{});
-            continue;
-        }
-        TORTIE_DO(
-            database_->put(kKinds.at(change.key.index()), {change.path, change.value, version}));
-        written.emplace_back(Revision{version, {}});
+        TORTIE_TRY(Revision revision, write(change, version));
+        written.emplace_back(std::move(revision));
     }
     TORTIE_DO(database_->commit());
     return written;
