@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -83,16 +84,27 @@ protected:
         return where.try_run({"ip", "link", "show", "dev", name}).has_value();
     }
 
-    // Everything that ip(8) shows of a namespace, in the way that fails least in comparison.
+    // Everything that ip(8) shows of a namespace, but for what the kernel's worker adds when it has
+    // its turn.
     static std::string picture(const Netns &where)
+    {
+        constexpr std::string_view kLinkDown = " linkdown";
+        std::string text = all_of(where);
+        for (auto at = text.find(kLinkDown); at != std::string::npos; at = text.find(kLinkDown))
+            text.erase(at, kLinkDown.size());
+        return text;
+    }
+
+    std::optional<Netns> node_;
+    std::optional<Netns> pod_;
+
+private:
+    static std::string all_of(const Netns &where)
     {
         return where.ip({"-br", "link"}) + where.ip({"-br", "address"}) +
                where.ip({"route", "show", "table", "all"}) +
                where.ip({"-6", "route", "show", "table", "all"});
     }
-
-    std::optional<Netns> node_;
-    std::optional<Netns> pod_;
 };
 
 }  // namespace tortie::test

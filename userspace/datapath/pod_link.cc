@@ -103,9 +103,10 @@ Result<> delete_old_host_link(Node &node, const std::string &name)
         log::info("Cleaning old hostVeth: " + name);
         return {};
     }
-    if (deleted.error().kind() == ErrorKind::kNotFound)
+    const int err = deleted.error().sys_errno();  // ERANGE: no interface can have that name
+    if (err == ENODEV || err == ERANGE)
         return {};
-    return fail(go_error(deleted.error().sys_errno(), "failed to delete old hostVeth " + name));
+    return fail(go_error(err, "failed to delete old hostVeth " + name));
 }
 
 LinkPair pair_of(const PodLinkRequest &request, PairEnd here, PairEnd there, int there_netns_fd)
@@ -190,6 +191,11 @@ Result<> enable_ipv6(Pod &pod, const std::string &ifname)
     return {};
 }
 
+std::string add_address_failure(const std::string &ifname)
+{
+    return "failed to add IP addr to " + go_quoted(ifname);
+}
+
 Result<> address_pod(Pod &pod, const PodLinkRequest &request)
 {
     const int index = pod.link.index;
@@ -206,8 +212,8 @@ Result<> address_pod(Pod &pod, const PodLinkRequest &request)
         }
     }
     for (const IpAddr &address : request.addresses)
-        steps.push_back({new_address(index, host_cidr(address)),
-                         "failed to add IP addr to " + go_quoted(request.ifname)});
+        steps.push_back(
+            {new_address(index, host_cidr(address)), add_address_failure(request.ifname)});
     return run_steps(pod.socket, std::move(steps), "set up the pod's interface");
 }
 
@@ -271,8 +277,23 @@ void wait_until_running(Pod &pod, const PodLinkRequest &request)
         std::this_thread::sleep_for(kLookAgainAfter);
 }
 
+// Before anything is changed: for IPv4 the kernel would take some of these.
+Result<> check_addresses(const PodLinkRequest &request)
+{
+    if (request.addresses.empty())
+        return fail(ErrorKind::kInvalidInput, "the pod has no address");
+    for (const IpAddr &address : request.addresses) {
+        const std::uint8_t first = address.bytes_be()[0];
+        const bool group = address.family() == Family::kIpv4 ? first >= 224 : first == 0xff;
+        if (group || address.is_unspecified() || address.is_loopback())
+            return fail(go_error(EADDRNOTAVAIL, add_address_failure(request.ifname)));
+    }
+    return {};
+}
+
 Result<PodLinkState> make(const PodLinkRequest &request)
 {
+    TORTIE_DO(check_addresses(request));
     TORTIE_TRY(Node node, open_node());
     TORTIE_TRY(Pod pod, make_pod_side(node, request));
     ScopeExit undo([&] { pod.withdraw(request.netns); });

@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kMacPatience{5000};
 constexpr milliseconds kAddressPatience{500};
+constexpr milliseconds kTentativePatience{100};  // a node that insists on DAD takes a second
 constexpr std::chrono::microseconds kLookAgainAfter{200};
 constexpr int kLooksBeforeToggle = 250;
 
@@ -68,17 +69,20 @@ public:
                          [&](const NetlinkReply &reply) { link_ = read_link(reply); });
     }
 
-    // Until MAC and link-local address are what the pod relies on. They are at once, unless
-    // somebody (udev, a network manager) has laid hands on the new interface.
+    // Until MAC and link-local address are what the pod relies on. They are at once, or when the
+    // kernel's worker has had its turn, unless somebody (udev, a network manager) has laid hands on
+    // the new interface.
     Result<> settle()
     {
         const Deadline mac_by = Deadline::in(kMacPatience);
         const Deadline address_by = Deadline::in(kAddressPatience);
+        const Deadline usable_by = Deadline::in(kTentativePatience);
         for (int look = 1;; ++look) {
             const bool mac =
                 std::equal(link_.mac.begin(), link_.mac.end(), kHostMac.begin(), kHostMac.end());
-            TORTIE_TRY(const bool address, has_gateway());
-            if (mac && address)
+            TORTIE_TRY(const Ipv6AddressState address, gateway());
+            const bool missing = address == Ipv6AddressState::kMissing;
+            if (mac && !missing && (address == Ipv6AddressState::kUsable || usable_by.passed()))
                 return {};
             if (!mac && mac_by.passed())
                 return fail(ErrorKind::kSystem, "timed out waiting for host veth " +
@@ -87,7 +91,7 @@ public:
             if (mac && address_by.passed())
                 return fail(ErrorKind::kSystem,
                             "failed to get IPv6 addresses for host side of the veth pair");
-            if (!mac || look % kLooksBeforeToggle == 0)
+            if (!mac || (missing && look % kLooksBeforeToggle == 0))
                 TORTIE_DO(reset(mac));
             std::this_thread::sleep_for(kLookAgainAfter);
             TORTIE_TRY(link_, find_link(socket_, index_));
@@ -95,13 +99,11 @@ public:
     }
 
 private:
-    Result<bool> has_gateway()
+    Result<Ipv6AddressState> gateway()
     {
         if (!ipv6_)
-            return true;
-        TORTIE_TRY(const Ipv6AddressState state,
-                   look_for_ipv6_address(socket_, index_, ipv6_gateway()));
-        return state != Ipv6AddressState::kMissing;
+            return Ipv6AddressState::kUsable;
+        return look_for_ipv6_address(socket_, index_, ipv6_gateway());
     }
 
     Result<> reset(bool mac_is_right)
