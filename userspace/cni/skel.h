@@ -39,12 +39,12 @@ using Handler = Answer (*)(const Request &);
 
 // A verb that is nullptr succeeds and does nothing (STATUS and GC of plugins without state).
 struct Plugin {
-    const char *name;
-    Handler add;
-    Handler del;
-    Handler check;
-    Handler gc;
-    Handler status;
+    const char *name = nullptr;
+    Handler add = nullptr;
+    Handler del = nullptr;
+    Handler check = nullptr;
+    Handler gc = nullptr;
+    Handler status = nullptr;
     const char *about = nullptr;  // what the program calls itself; else "CNI <name> plugin"
 };
 
