@@ -37,6 +37,9 @@ struct Drill {
     // tuning's DEL always succeeds; what it could not do it leaves for the next one.
     bool del_always_succeeds = false;
 
+    // It waits for the kernel, and how often it has to look is not the same in every run.
+    bool polls_the_kernel = false;
+
     // What is compared. Leaves out what may differ from run to run (an allocator's pointer).
     std::function<Snapshot()> look;
 };

@@ -18,6 +18,7 @@ protected:
         drill_.add = driver_call("ADD");
         drill_.del = driver_call("DEL");
         drill_.look = look;
+        drill_.polls_the_kernel = true;
         drill_.furnish = []() -> Result<> {
             TORTIE_DO(run_tool({"ip", "-n", "pod", "route", "flush", "table", "main"}));
             return {};

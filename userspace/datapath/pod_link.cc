@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/deadline.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/pause.h"
 #include "base/scope_exit.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
@@ -274,7 +274,7 @@ void wait_until_running(Pod &pod, const PodLinkRequest &request)
 {
     const Deadline deadline = Deadline::in(kRunningPatience);
     while (!is_running(pod, request) && !deadline.passed())
-        std::this_thread::sleep_for(kLookAgainAfter);
+        pause_for(kLookAgainAfter);
 }
 
 // Before anything is changed: for IPv4 the kernel would take some of these.

@@ -68,7 +68,8 @@ Result<PodLinkState> create_pod_link(const PodLinkRequest &request);
 
 // Deletes the pod's interface, and so the node's end with its routes. Success when there is
 // nothing to delete: no such interface, no such namespace, or a path that is no namespace (a file
-// that a runtime left behind). An empty path is success as well.
+// that a runtime left behind). An empty path is success as well. The kernel is given 20 seconds.
+// A child process may outlive the call by some milliseconds (sys/link_removal.h).
 Result<> remove_pod_link(const std::string &netns, const std::string &ifname);
 
 // Compares the node and the pod with what create_pod_link() made of the request; `mac` is what it

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "base/deadline.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/pause.h"
 #include "base/strings.h"
 #include "datapath/host_routes.h"
 #include "datapath/pod_link_parts.h"
@@ -93,7 +93,7 @@ public:
                             "failed to get IPv6 addresses for host side of the veth pair");
             if (!mac || (missing && look % kLooksBeforeToggle == 0))
                 TORTIE_DO(reset(mac));
-            std::this_thread::sleep_for(kLookAgainAfter);
+            pause_for(kLookAgainAfter);
             TORTIE_TRY(link_, find_link(socket_, index_));
         }
     }
