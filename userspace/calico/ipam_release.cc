@@ -12,6 +12,7 @@
 #include "calico/reboot.h"
 #include "calico/vm_persistence.h"
 #include "ipam/owner_attributes.h"
+#include "store/names.h"
 
 namespace tortie::calico {
 namespace {
@@ -69,7 +70,7 @@ std::string container_handle(const store::Attribute &record, const std::string &
 {
     if (!record.handle_id || !record.secondary)
         return {};
-    const std::string handle = record.handle_id->substr(0, record.handle_id->find('\r'));
+    const std::string handle(store::handle_id_of(*record.handle_id));
     if (!handle.starts_with(network + '.') ||
         handle.find('.', network.size() + 1) != std::string::npos)
         return {};

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "ipam/release.h"
+#include "store/names.h"
 
 namespace tortie::calico {
 namespace {
@@ -45,7 +46,7 @@ Result<> release_addresses_of_node(store::Store &store, const IpamSite &site, De
     for (const auto &block : blocks) {
         for (const store::Attribute &record : block.document.attributes) {
             if (is_container_of(record, site.node))
-                handles.insert(record.handle_id->substr(0, record.handle_id->find('\r')));
+                handles.emplace(store::handle_id_of(*record.handle_id));
         }
     }
     for (const std::string &handle : handles) {
