@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "calico/ipam_handle.h"
 #include "ipam/block_space.h"
 #include "ipam/release.h"
 #include "store/names.h"
@@ -55,6 +56,18 @@ bool is_same(const ipam::Finding &a, const ipam::Finding &b)
     return a.problem == b.problem && a.object == b.object;
 }
 
+// An ADD that is under way has its address and no endpoint yet: it ends within 90 s.
+constexpr std::chrono::seconds kAtLeastOld{120};
+
+bool may_be_under_way(const store::Attribute &record)
+{
+    const std::string limit = go_time(std::chrono::system_clock::now() - kAtLeastOld);
+    if (!record.secondary)
+        return false;
+    const auto since = record.secondary->find("timestamp");
+    return since != record.secondary->end() && since->second > limit;
+}
+
 // Who has the address now, as a release must name it.
 Result<std::optional<ipam::AddressRelease>> release_of(store::Store &store, const IpAddr &ip,
                                                        Deadline deadline)
@@ -70,6 +83,8 @@ Result<std::optional<ipam::AddressRelease>> release_of(store::Store &store, cons
         const std::size_t index = *block.allocations[*ordinal];
         if (index >= block.attributes.size() || !block.attributes[index].handle_id)
             continue;
+        if (may_be_under_way(block.attributes[index]))
+            return fail(ErrorKind::kTryAgain, "it was given out less than two minutes ago");
         const auto sequence = block.sequence_for_allocation.find(*ordinal);
         return ipam::AddressRelease{
             .ip = ip,

@@ -29,7 +29,9 @@ Result<std::vector<ipam::Finding>> check_store(store::Store &store, const CheckO
 bool can_mend(const ipam::Finding &finding);
 
 // A leaked address is released by handle and sequence number, so that somebody who has got it
-// meanwhile keeps it; the rest is ipam/check.h's. Errors: kUnsupported; those of the store.
+// meanwhile keeps it; the rest is ipam/check.h's.
+// Errors: kTryAgain an address that is so young that its ADD may not be done; kUnsupported; those
+// of the store.
 Result<> mend(store::Store &store, const IpamSite &site, const ipam::Finding &finding,
               Deadline deadline);
 
