@@ -132,6 +132,29 @@ tl::unexpected<Error> wrong_type(const nlohmann::json &value, std::string_view k
     return fail(ErrorKind::kInvalidInput, std::move(what));
 }
 
+// What Go's printer escapes so that the text can stand in HTML.
+std::string go_escaped(const std::string &plain)
+{
+    std::string text;
+    text.reserve(plain.size());
+    // None of these stands outside of a string.
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+        const std::string_view rest = std::string_view(plain).substr(i, 3);
+        if (plain[i] == '<')
+            text += "\\u003c";
+        else if (plain[i] == '>')
+            text += "\\u003e";
+        else if (plain[i] == '&')
+            text += "\\u0026";
+        else if (rest == "\xe2\x80\xa8" || rest == "\xe2\x80\xa9") {
+            text += rest[2] == '\xa8' ? "\\u2028" : "\\u2029";
+            i += 2;
+        } else
+            text += plain[i];
+    }
+    return text;
+}
+
 const nlohmann::json *member(const nlohmann::json &object, std::string_view key)
 {
     const auto exact = object.find(key);
@@ -142,6 +165,27 @@ const nlohmann::json *member(const nlohmann::json &object, std::string_view key)
         return equals_ignore_case(entry.first, key);
     });
     return folded == members.end() ? nullptr : &folded->second;
+}
+
+// nullptr when there is no such place.
+nlohmann::json *step_into(nlohmann::json &from, std::string_view step, bool may_add)
+{
+    if (from.is_array()) {
+        const auto index = parse_number<std::size_t>(step);
+        return index && *index < from.size() ? &from[*index] : nullptr;
+    }
+    if (!from.is_object())
+        return nullptr;
+    auto &members = from.get_ref<nlohmann::json::object_t &>();
+    const auto exact = members.find(step);
+    if (exact != members.end())
+        return &exact->second;
+    const auto folded = std::find_if(members.begin(), members.end(), [&](const auto &entry) {
+        return equals_ignore_case(entry.first, step);
+    });
+    if (folded != members.end())
+        return &folded->second;
+    return may_add ? &members[std::string(step)] : nullptr;
 }
 
 }  // namespace
@@ -307,6 +351,37 @@ std::string Json::dump() const
     return value_ == nullptr ? std::string() : value_->dump();
 }
 
+std::string Json::go_text() const
+{
+    if (value_ == nullptr)
+        return "";
+    return go_escaped(value_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+Json Json::of(std::string_view text)
+{
+    return Json(std::make_shared<const nlohmann::json>(text));
+}
+
+Json Json::of(const std::vector<std::string> &list)
+{
+    return Json(std::make_shared<const nlohmann::json>(list));
+}
+
+Result<Json> Json::with(std::string_view pointer, const Json &value) const
+{
+    auto copy = std::make_shared<nlohmann::json>(value_ == nullptr ? nlohmann::json() : *value_);
+    nlohmann::json *at = copy.get();
+    const std::vector<std::string_view> steps = split(pointer.substr(1), '/');
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        at = step_into(*at, steps[i], i + 1 == steps.size());
+        if (at == nullptr)
+            return fail(ErrorKind::kInvalidInput, "no value at " + std::string(pointer));
+    }
+    *at = value.value_ == nullptr ? nlohmann::json() : *value.value_;
+    return Json(std::move(copy));
+}
+
 bool has_repeated_keys(std::string_view text, std::string_view key)
 {
     if (nested_deeper_than(text, kMaxDepth))
@@ -377,26 +452,8 @@ bool JsonWriter::empty() const
 
 std::string JsonWriter::text(int indent) const
 {
-    const std::string plain =
-        value_->object.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
-    std::string text;
-    text.reserve(plain.size());
-    // None of these stands outside of a string.
-    for (std::size_t i = 0; i < plain.size(); ++i) {
-        const std::string_view rest = std::string_view(plain).substr(i, 3);
-        if (plain[i] == '<')
-            text += "\\u003c";
-        else if (plain[i] == '>')
-            text += "\\u003e";
-        else if (plain[i] == '&')
-            text += "\\u0026";
-        else if (rest == "\xe2\x80\xa8" || rest == "\xe2\x80\xa9") {
-            text += rest[2] == '\xa8' ? "\\u2028" : "\\u2029";
-            i += 2;
-        } else
-            text += plain[i];
-    }
-    return text;
+    return go_escaped(
+        value_->object.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace tortie::cni

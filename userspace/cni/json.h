@@ -58,6 +58,19 @@ public:
     // The value as compact JSON; "" when absent.
     std::string dump() const;
 
+    // The value as Go's encoding/json prints it: keys in order, < > & escaped.
+    std::string go_text() const;
+
+    // Values that are no part of a document.
+    static Json of(std::string_view text);
+    static Json of(const std::vector<std::string> &list);
+
+    // A copy in which the value at `pointer` is another one ("/ipam/ranges/0/0/subnet"; keys
+    // without '/' and '~'). A last key that is not there is added; a key that differs only in case
+    // is the same key.
+    // Errors: kInvalidInput when the way there ends early.
+    Result<Json> with(std::string_view pointer, const Json &value) const;
+
 private:
     explicit Json(std::shared_ptr<const nlohmann::json> value) : value_(std::move(value)) {}
 

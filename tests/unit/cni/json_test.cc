@@ -116,5 +116,38 @@ TEST(JsonWriter, KeepsTheOrderOfTheCalls)
               "{\n \"z\": 1,\n \"a\": true\n}");
 }
 
+TEST(JsonWith, ReplacesAValueInACopy)
+{
+    const Json before =
+        Json::parse_object(R"({"b": 1, "ipam": {"Type": "x", "ranges": [[{"subnet": "s"}]]}})")
+            .value();
+
+    const Json after = before.with("/ipam/ranges/0/0/subnet", Json::of("10.0.0.0/24"))
+                           .value()
+                           .with("/ipam/type", Json::of("y"))
+                           .value()
+                           .with("/ipam/pools", Json::of(std::vector<std::string>{"a", "b"}))
+                           .value();
+
+    EXPECT_EQ(after.go_text(), R"({"b":1,"ipam":{"Type":"y","pools":["a","b"],)"
+                               R"("ranges":[[{"subnet":"10.0.0.0/24"}]]}})");
+    EXPECT_EQ(before.at("ipam").string("type").value(), "x");
+}
+
+TEST(JsonWith, RefusesAWayThatEndsEarly)
+{
+    const Json json = Json::parse_object(R"({"a": [1], "b": "text"})").value();
+
+    EXPECT_FALSE(json.with("/a/1", Json::of("x")));
+    EXPECT_FALSE(json.with("/b/c", Json::of("x")));
+    EXPECT_FALSE(json.with("/c/d", Json::of("x")));
+}
+
+TEST(JsonText, IsEscapedAsGoDoes)
+{
+    EXPECT_EQ(Json::parse_object(R"({"b": 12345678901234, "a": "<&>"})")->go_text(),
+              R"({"a":"\u003c\u0026\u003e","b":12345678901234})");
+}
+
 }  // namespace
 }  // namespace tortie::cni
