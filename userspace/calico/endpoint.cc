@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calico/endpoint.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <cstdio>
+#include <optional>
 
-#include "base/log.h"
+#include "base/strings.h"
 
 namespace tortie::calico {
 namespace {
@@ -17,6 +12,8 @@ namespace {
 constexpr std::string_view kNamespaceLabel = "projectcalico.org/namespace";
 constexpr std::string_view kOrchestratorLabel = "projectcalico.org/orchestrator";
 constexpr std::string_view kServiceAccountLabel = "projectcalico.org/serviceaccount";
+constexpr std::string_view kPodIpAnnotation = "cni.projectcalico.org/podIP";
+constexpr std::string_view kPodIpsAnnotation = "cni.projectcalico.org/podIPs";
 constexpr std::size_t kMostLabelBytes = 62;  // longer service accounts get no label
 constexpr std::size_t kMostNameBytes = 253;
 constexpr std::int64_t kMostPort = 65535;
@@ -110,6 +107,24 @@ Result<> check_name_of(const store::Endpoint &endpoint)
     return {};
 }
 
+const std::string *annotation(const kube::Pod &pod, std::string_view name)
+{
+    const auto found = pod.meta.annotations.find(std::string(name));
+    return found == pod.meta.annotations.end() ? nullptr : &found->second;
+}
+
+// With or without a prefix length.
+std::vector<IpAddr> parse_addresses(const std::vector<std::string> &texts)
+{
+    std::vector<IpAddr> addresses;
+    for (const std::string &text : texts) {
+        const auto address = IpAddr::parse(std::string_view(text).substr(0, text.find('/')));
+        if (address)
+            addresses.push_back(*address);
+    }
+    return addresses;
+}
+
 const IpAddr *of_family(std::span<const IpAddr> addresses, Family family)
 {
     const auto found = std::find_if(addresses.begin(), addresses.end(),
@@ -176,8 +191,21 @@ Result<> check_floating(std::span<const IpAddr> addresses, const PodPlan &plan)
 
 std::string container_of(const kube::Pod &pod)
 {
-    const auto found = pod.meta.annotations.find(std::string(kContainerIdAnnotation));
-    return found == pod.meta.annotations.end() ? "" : found->second;
+    const std::string *id = annotation(pod, kContainerIdAnnotation);
+    return id == nullptr ? "" : *id;
+}
+
+std::vector<std::string> annotated_addresses(const kube::Pod &pod)
+{
+    const std::string *all = annotation(pod, kPodIpsAnnotation);
+    if (all == nullptr || all->empty())
+        all = annotation(pod, kPodIpAnnotation);
+    if (all == nullptr || all->empty())
+        return {};
+    std::vector<std::string> texts;
+    for (const std::string_view text : split(*all, ','))
+        texts.emplace_back(trim(text));
+    return texts;
 }
 
 bool has_endpoint(const kube::Pod &pod)
@@ -210,33 +238,23 @@ Result<> validate(const store::Endpoint &endpoint)
     return {};
 }
 
-Result<> stamp_new(store::Endpoint &endpoint)
+std::vector<IpAddr> addresses_of(const store::Endpoint &endpoint)
 {
-    std::array<unsigned char, 16> bytes{};
-    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-        return fail_errno(errno, "make a UUID");
-    bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);  // RFC 4122: version 4
-    bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);  // variant 1
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    endpoint.uid.clear();
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            endpoint.uid += '-';
-        endpoint.uid += {kDigits[bytes[i] >> 4], kDigits[bytes[i] & 15]};
-    }
-    using namespace std::chrono;  // NOLINT(google-build-using-namespace): units
-    const auto now = floor<seconds>(system_clock::now());
-    const auto day = floor<days>(now);
-    const year_month_day date(day);
-    const hh_mm_ss time(now - day);
-    char text[40];
-    std::snprintf(text, sizeof(text), "%04d-%02u-%02uT%02ld:%02ld:%02ldZ",
-                  static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                  static_cast<unsigned>(date.day()), static_cast<long>(time.hours().count()),
-                  static_cast<long>(time.minutes().count()),
-                  static_cast<long>(time.seconds().count()));
-    endpoint.creation_timestamp = text;
-    return {};
+    return parse_addresses(endpoint.ip_networks);
+}
+
+std::vector<IpAddr> addresses_of(const kube::Pod &pod)
+{
+    const std::string *annotated = annotation(pod, kPodIpAnnotation);
+    const bool released =
+        !pod.meta.deletion_timestamp.empty() && annotated != nullptr && annotated->empty();
+    if (pod.phase == "Succeeded" || pod.phase == "Failed" || pod.phase == "Completed" || released)
+        return {};
+    if (!pod.pod_ips.empty())
+        return parse_addresses(pod.pod_ips);
+    if (!pod.pod_ip.empty())
+        return parse_addresses({pod.pod_ip});
+    return parse_addresses(annotated_addresses(pod));
 }
 
 }  // namespace tortie::calico

@@ -43,6 +43,9 @@ Result<> check_floating(std::span<const IpAddr> addresses, const PodPlan &plan);
 // reason for a pod that cannot be deleted (Q14).
 std::string container_of(const kube::Pod &pod);
 
+// What Calico has written into the pod's annotations: "10.0.0.1/32", "fd00::1/128".
+std::vector<std::string> annotated_addresses(const kube::Pod &pod);
+
 // The pod has an endpoint at all: scheduled, and not in the node's own network.
 bool has_endpoint(const kube::Pod &pod);
 
@@ -51,7 +54,10 @@ bool has_endpoint(const kube::Pod &pod);
 // Errors: kInvalidInput "error with field containerID = '...' (...)".
 Result<> validate(const store::Endpoint &endpoint);
 
-// A new document's identity: a random UUID, and now as RFC 3339 in UTC.
-Result<> stamp_new(store::Endpoint &endpoint);
+// The addresses of an endpoint that is a document, and those that Kubernetes says a pod has: of its
+// status, else of Calico's annotations. None for a pod that has finished. What is no address is
+// passed over.
+std::vector<IpAddr> addresses_of(const store::Endpoint &endpoint);
+std::vector<IpAddr> addresses_of(const kube::Pod &pod);
 
 }  // namespace tortie::calico

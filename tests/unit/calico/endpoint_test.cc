@@ -11,7 +11,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::MatchesRegex;
 using ::testing::Pair;
 
 kube::Pod pod_with_account(const std::string &account)
@@ -162,17 +161,31 @@ TEST(Endpoint, KnowsItsPodsContainerAndWhetherThereIsAny)
     EXPECT_FALSE(has_endpoint(pod));
 }
 
-TEST(Endpoint, IsStampedWithARandomUuidAndTheTime)
+TEST(Endpoint, KnowsAPodsAddressesByStatusBeforeAnnotations)
 {
-    store::Endpoint one;
-    store::Endpoint other;
-    ASSERT_TRUE(stamp_new(one));
-    ASSERT_TRUE(stamp_new(other));
+    kube::Pod pod;
+    EXPECT_THAT(addresses_of(pod), IsEmpty());
+    pod.meta.annotations["cni.projectcalico.org/podIP"] = "10.0.0.1/32";
+    EXPECT_EQ(addresses_of(pod), addresses({"10.0.0.1"}));
+    pod.meta.annotations["cni.projectcalico.org/podIPs"] = "10.0.0.1/32,fd00::1/128";
+    EXPECT_EQ(addresses_of(pod), addresses({"10.0.0.1", "fd00::1"}));
+    pod.pod_ip = "10.0.0.2";
+    EXPECT_EQ(addresses_of(pod), addresses({"10.0.0.2"}));
+    pod.pod_ips = {"10.0.0.2", "junk", "fd00::2"};
+    EXPECT_EQ(addresses_of(pod), addresses({"10.0.0.2", "fd00::2"}));
+}
 
-    EXPECT_THAT(one.uid, MatchesRegex("[0-9a-f]+-[0-9a-f]+-4[0-9a-f]+-[89ab][0-9a-f]+-[0-9a-f]+"));
-    EXPECT_EQ(one.uid.size(), 36U);
-    EXPECT_NE(one.uid, other.uid);
-    EXPECT_THAT(one.creation_timestamp, MatchesRegex("20..-..-..T..:..:..Z"));
+TEST(Endpoint, HasNoAddressesOfAPodThatHasFinished)
+{
+    kube::Pod pod;
+    pod.pod_ips = {"10.0.0.2"};
+    pod.phase = "Failed";
+    EXPECT_THAT(addresses_of(pod), IsEmpty());
+    pod.phase = "Running";
+    pod.meta.deletion_timestamp = "2026-06-24T10:11:12Z";
+    EXPECT_FALSE(addresses_of(pod).empty());
+    pod.meta.annotations["cni.projectcalico.org/podIP"] = "";
+    EXPECT_THAT(addresses_of(pod), IsEmpty());
 }
 
 }  // namespace
