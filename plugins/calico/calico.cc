@@ -5,7 +5,11 @@
 #include <string>
 
 #include "base/file.h"
+#include "calico/add.h"
+#include "calico/connection_test.h"
+#include "calico/del.h"
 #include "calico/flags.h"
+#include "calico/verbs.h"
 #include "cni/skel.h"
 
 namespace tortie::calico_cni {
@@ -29,12 +33,14 @@ int run_calico(std::span<const char *const> arguments)
         return print(2, flags.error().text, flags.error().status);
     if (flags->has("v"))
         return print(1, std::string(cni::program_version()) + '\n', 0);
+    if (flags->has("t"))
+        return run_connection_test();
     return cni::run({.name = "calico",
-                     .add = nullptr,
-                     .del = nullptr,
-                     .check = nullptr,
-                     .gc = nullptr,
-                     .status = nullptr,
+                     .add = add,
+                     .del = del,
+                     .check = check,
+                     .gc = gc,
+                     .status = status,
                      .about = "Calico CNI plugin"});
 }
 
