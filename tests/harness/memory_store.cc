@@ -86,6 +86,27 @@ struct ListOf {
     }
 };
 
+// Go deletes in two steps and marks first.
+bool is_marked(const store::Document &document)
+{
+    return std::visit(
+        [](const auto &each) {
+            if constexpr (requires { each.deleted; })
+                return each.deleted;
+            else
+                return false;
+        },
+        document);
+}
+
+// What the client and not the server gives a new endpoint.
+void set_uid(store::Document &document)
+{
+    auto *endpoint = std::get_if<store::Endpoint>(&document);
+    if (endpoint != nullptr && endpoint->uid.empty())
+        endpoint->uid = "00000000-0000-4000-8000-000000000001";
+}
+
 tl::unexpected<Error> lost()
 {
     return fail(ErrorKind::kUnknownOutcome, "memory store: the answer was lost");
@@ -141,7 +162,7 @@ std::optional<MemoryStore::Fault> MemoryStore::begin(const std::string &what)
     return armed == faults_.end() ? std::nullopt : std::optional(armed->second);
 }
 
-Found MemoryStore::answer(const Query &query) const
+Found MemoryStore::answer(const Query &query)
 {
     const std::scoped_lock lock(mutex_);
     std::vector<Stored> found;
@@ -150,7 +171,10 @@ Found MemoryStore::answer(const Query &query) const
     };
     if (const auto *key = std::get_if<store::Key>(&query)) {
         const auto at = documents_.find(name_of(*key));
-        if (at == documents_.end())
+        const bool marked = at != documents_.end() && is_marked(at->second.document);
+        if (marked)
+            documents_.erase(at);
+        if (marked || at == documents_.end())
             return fail(ErrorKind::kNotFound, name_of(*key) + " does not exist");
         add(at->second);
         return found;
@@ -158,7 +182,7 @@ Found MemoryStore::answer(const Query &query) const
     const ListPlan plan = std::visit(ListOf(), query);
     for (auto at = documents_.lower_bound(plan.prefix);
          at != documents_.end() && at->first.starts_with(plan.prefix); ++at) {
-        if (plan.wanted(at->second.document))
+        if (plan.wanted(at->second.document) && !is_marked(at->second.document))
             add(at->second);
     }
     return found;
@@ -198,7 +222,9 @@ Result<Revision> MemoryStore::check(const Write &write) const
     }
     if (at == documents_.end())
         return fail(ErrorKind::kNotFound, name_of(write.key) + " does not exist");
-    if (std::to_string(at->second.version) != write.expected.version)
+    const bool compares =
+        !write.expected.version.empty() || !std::holds_alternative<store::EndpointKey>(write.key);
+    if (compares && std::to_string(at->second.version) != write.expected.version)
         return fail(ErrorKind::kConflict, name_of(write.key) + " has changed");
     return Revision{};
 }
@@ -213,6 +239,7 @@ Result<Revision> MemoryStore::apply(const Write &write)
     }
     Entry &entry = documents_[name_of(write.key)];
     entry = {write.document, next_version_++};
+    set_uid(entry.document);
     if (auto *block = std::get_if<store::Block>(&entry.document); block && prunes_released_at) {
         for (store::Attribute &attribute : block->attributes)
             attribute.released_at.clear();

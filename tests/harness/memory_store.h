@@ -91,7 +91,7 @@ private:
     static std::string name_of(const store::Key &key);
 
     std::optional<Fault> begin(const std::string &what);
-    store::Found answer(const store::Query &query) const;
+    store::Found answer(const store::Query &query);
     Result<store::Revision> check(const store::Write &write) const;
     Result<store::Revision> apply(const store::Write &write);
     Result<store::Revision> request(const store::Write &write);

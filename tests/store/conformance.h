@@ -5,7 +5,8 @@
 //
 //   INSTANTIATE_TEST_SUITE_P(Local, Conformance, testing::Values(&local_place), name_of_place);
 //
-// in a program that lists conformance*.cc among its sources.
+// in a program that lists conformance*.cc among its sources. The documents at the end are in
+// conformance.cc, for programs that test something else.
 #pragma once
 
 #include <functional>
@@ -34,6 +35,8 @@ public:
     // Puts a text that no document can be read from where `key` is looked for. False: this
     // datastore takes no such thing.
     virtual bool spoil(const Key &key) = 0;
+
+    virtual bool reaches_other_processes() const { return true; }
 };
 
 // nullptr, with the reason in `missing`, where such a datastore cannot be had.
