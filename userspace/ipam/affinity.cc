@@ -244,7 +244,7 @@ void drop_stale_affinity(Store &store, const Held<Affinity> &affinity, Deadline 
 {
     const auto gone = erase_affinity(store, affinity, deadline);
     if (!gone)
-        log::warn("stale block affinity stays for now",
+        log::warn("stale block affinity could not be deleted",
                   {{"block", affinity.document.cidr.to_string()}, {"error", gone.error().what()}});
 }
 

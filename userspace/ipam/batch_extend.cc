@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/strings.h"
 #include "ipam/batch.h"
 #include "ipam/upgrade_host.h"
 
@@ -26,10 +25,10 @@ bool is_candidate(const Ask &ask, const Cidr &block)
 
 std::string exhausted(const std::vector<UsablePool> &pools)
 {
-    std::vector<std::string> names;
+    std::string names;
     for (const UsablePool &pool : pools)
-        names.push_back(pool.cidr.to_string());
-    return "No IPs available in pools: [" + join(names, " ") + "]";
+        names += (names.empty() ? "" : " ") + pool.cidr.to_string();
+    return "No IPs available in pools: [" + names + "]";
 }
 
 }  // namespace
@@ -157,12 +156,12 @@ bool Batch::is_wanted(const Cidr &block) const
 
 void Batch::drop_candidate(const Cidr &block, bool only_affine)
 {
+    const auto dropped = [&](const Candidate &candidate) {
+        return candidate.block == block && (candidate.affine || !only_affine);
+    };
     for (Order &order : orders_) {
-        for (Ask &ask : order.asks) {
-            std::erase_if(ask.candidates, [&](const Candidate &candidate) {
-                return candidate.block == block && (candidate.affine || !only_affine);
-            });
-        }
+        for (Ask &ask : order.asks)
+            std::erase_if(ask.candidates, dropped);
     }
 }
 

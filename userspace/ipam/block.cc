@@ -199,21 +199,22 @@ Ordinals take(store::Block &block, std::size_t n, const Owner &owner,
               const Reservations &reservations)
 {
     ground_dangling(block);
+    std::optional<std::uint32_t> index;
     Ordinals taken;
     std::vector<std::uint32_t> left;
     left.reserve(block.unallocated.size());
     for (const std::uint32_t ordinal : block.unallocated) {
-        const bool sound = ordinal < block.allocations.size() && !is_held(block, ordinal);
-        if (sound && taken.size() < n && !reservations.contains(address_at(block.cidr, ordinal)))
-            taken.push_back(ordinal);
-        else if (sound)
+        if (ordinal >= block.allocations.size() || is_held(block, ordinal))
+            continue;
+        if (taken.size() == n || reservations.contains(address_at(block.cidr, ordinal))) {
             left.push_back(ordinal);
+            continue;
+        }
+        if (!index)
+            index = index_of(block, record_for(owner));
+        hold(block, ordinal, *index);
+        taken.push_back(ordinal);
     }
-    if (taken.empty())
-        return taken;
-    const std::uint32_t index = index_of(block, record_for(owner));
-    for (const std::uint32_t ordinal : taken)
-        hold(block, ordinal, index);
     block.unallocated = std::move(left);
     return taken;
 }
@@ -244,19 +245,19 @@ Result<OrdinalsReleased> release_ordinals(store::Block &block,
     for (const OrdinalRelease &each : releases) {
         if (!seen.insert(each.ordinal).second)
             continue;
-        const auto stored = block.sequence_for_allocation.find(each.ordinal);
-        const std::int64_t number =
-            stored == block.sequence_for_allocation.end() ? 0 : stored->second;
-        if (each.sequence && *each.sequence != number && is_held(block, each.ordinal))
-            return fail(ErrorKind::kConflict, "the given sequence number (" +
-                                                  std::to_string(*each.sequence) +
-                                                  ") does not match (" + std::to_string(number) +
-                                                  ") when attempting to release IP");
         const store::Attribute *record = record_of(block, each.ordinal);
         if (!is_held(block, each.ordinal) || (record != nullptr && is_cooling(*record))) {
             done.unallocated.push_back(each.ordinal);
             continue;
         }
+        const auto stored = block.sequence_for_allocation.find(each.ordinal);
+        const std::int64_t number =
+            stored == block.sequence_for_allocation.end() ? 0 : stored->second;
+        if (each.sequence && *each.sequence != number)
+            return fail(ErrorKind::kConflict, "the given sequence number (" +
+                                                  std::to_string(*each.sequence) +
+                                                  ") does not match (" + std::to_string(number) +
+                                                  ") when attempting to release IP");
         const std::string_view holder =
             record != nullptr && record->handle_id ? bare_handle(*record->handle_id) : "";
         if (!each.handle.empty() && bare_handle(each.handle) != holder)

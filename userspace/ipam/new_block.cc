@@ -68,16 +68,12 @@ Result<std::optional<AffineBlock>> BlockSearch::claim(Ask &ask, unsigned max_blo
             refused_.push_back(choice->block);
             continue;
         }
-        std::optional<Held<store::Affinity>> affinity;
-        if (const auto *held = session_.affinity_of(choice->block))
-            affinity = *held;
-        auto claimed = claim_block(session_.store(), session_.host(), choice->block,
-                                   std::move(affinity), session_.deadline());
+        auto claimed = claim_block(session_.store(), session_.host(), choice->block, std::nullopt,
+                                   session_.deadline());
         if (claimed)
             return std::optional<AffineBlock>(*std::move(claimed));
         if (!is_lost_race(claimed.error()))
             return fail(std::move(claimed).error());
-        session_.forget_affinity(choice->block);
         listed_ = false;
     } while (backoff.wait(session_.deadline()));
     return fail(ErrorKind::kTryAgain, kTooManyRetries);
@@ -138,6 +134,7 @@ Result<std::optional<BlockSearch::Choice>> BlockSearch::probe(const std::vector<
 {
     const std::vector<Cidr> names = to_probe(pools);
     std::vector<store::Query> queries;
+    queries.reserve(names.size() + 1);
     for (const Cidr &block : names)
         queries.emplace_back(store::Key(store::BlockKey{block}));
     const bool with_config = !session_.knows_config();
@@ -166,7 +163,8 @@ std::optional<BlockSearch::Choice> BlockSearch::choose_listed(
     for (const UsablePool &pool : pools) {
         BlockWalk walk = walk_of(pool, session_.host());
         for (auto block = walk.next(); block; block = walk.next()) {
-            if (skip_reserved(walk, *block))
+            // What is known to be ours stands in the plan already.
+            if (skip_reserved(walk, *block) || session_.affinity_of(*block) != nullptr)
                 continue;
             const auto found = all_.find(*block);
             if (found == all_.end() ||
@@ -245,22 +243,26 @@ Result<std::vector<Candidate>> BlockSearch::borrowable(const std::vector<UsableP
         TORTIE_DO(list_blocks());
     std::vector<Candidate> candidates;
     for (const UsablePool &pool : pools) {
-        const Cidr start = start_block(pool.cidr, pool.block_prefix, session_.host());
-        const auto middle = all_.lower_bound(start);
-        const auto add = [&](auto from, auto to) {
-            for (auto at = from; at != to; ++at) {
-                const bool wanted = at->first.prefix == pool.block_prefix &&
-                                    covers(pool.cidr, at->first) && has_room(at->second.document);
-                if (!wanted)
-                    continue;
-                candidates.push_back({at->first, false});
-                session_.blocks().emplace(at->first, at->second);
-            }
-        };
-        add(middle, all_.end());
-        add(all_.begin(), middle);
+        const auto middle =
+            all_.lower_bound(start_block(pool.cidr, pool.block_prefix, session_.host()));
+        add_borrowable(pool, middle, all_.end(), candidates);
+        add_borrowable(pool, all_.begin(), middle, candidates);
     }
     return candidates;
+}
+
+void BlockSearch::add_borrowable(const UsablePool &pool, Session::Blocks::const_iterator from,
+                                 Session::Blocks::const_iterator to,
+                                 std::vector<Candidate> &candidates)
+{
+    for (auto at = from; at != to; ++at) {
+        const auto &[cidr, held] = *at;
+        if (cidr.prefix != pool.block_prefix || !covers(pool.cidr, cidr) ||
+            !has_room(held.document))
+            continue;
+        candidates.push_back({cidr, false});
+        session_.blocks().emplace(cidr, held);
+    }
 }
 
 }  // namespace tortie::ipam

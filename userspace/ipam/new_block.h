@@ -49,6 +49,8 @@ private:
     bool has_room(const store::Block &block) const;
     bool make_free(const store::Held<store::Block> &idle);
     Result<void> list_blocks();
+    void add_borrowable(const UsablePool &pool, Session::Blocks::const_iterator from,
+                        Session::Blocks::const_iterator to, std::vector<Candidate> &candidates);
 
     Session &session_;
     bool listed_ = false;

@@ -137,6 +137,7 @@ Result<Cidr> block_of(store::Store &store, const IpAddr &ip, Deadline deadline)
     TORTIE_TRY(auto held,
                store::all<store::Pool>(std::move(store.read({&query, 1}, deadline).front())));
     std::vector<store::Pool> pools;
+    pools.reserve(held.size());
     for (auto &each : held)
         pools.push_back(std::move(each.document));
     const auto usable = usable_pools(pools);

@@ -31,8 +31,16 @@ Result<bool> selects(std::string_view selector, const kube::StringMap *labels)
     if (selects_all(selector))
         return true;
     TORTIE_TRY(const Selector compiled, Selector::parse(selector));
-    static const kube::StringMap kNoLabels;
-    return compiled.matches(labels != nullptr ? *labels : kNoLabels);
+    return compiled.matches(labels != nullptr ? *labels : kube::StringMap());
+}
+
+std::optional<Cidr> requested_cidr(const std::string &entry, std::span<const store::Pool> pools)
+{
+    if (const auto cidr = Cidr::parse(entry))
+        return cidr;
+    const auto named = std::find_if(pools.begin(), pools.end(),
+                                    [&](const store::Pool &pool) { return pool.name == entry; });
+    return named == pools.end() ? std::nullopt : Cidr::parse(named->cidr);
 }
 
 Result<std::vector<UsablePool>> listed(std::span<const UsablePool> pools,
@@ -122,13 +130,7 @@ Result<std::vector<Cidr>> requested_pools(std::span<const std::string> entries, 
 {
     std::vector<Cidr> requested;
     for (const std::string &entry : entries) {
-        auto cidr = Cidr::parse(entry);
-        if (!cidr) {
-            const auto named = std::find_if(pools.begin(), pools.end(),
-                                            [&](const auto &pool) { return pool.name == entry; });
-            if (named != pools.end())
-                cidr = Cidr::parse(named->cidr);
-        }
+        const auto cidr = requested_cidr(entry, pools);
         if (!cidr)
             return fail(ErrorKind::kInvalidInput, "error parsing pool " + go_quoted(entry) +
                                                       ": invalid CIDR address: " + entry);

@@ -107,6 +107,7 @@ private:
         for (const Target &target : targets_)
             wanted.insert(target.blocks.begin(), target.blocks.end());
         std::vector<store::Query> queries;
+        queries.reserve(wanted.size());
         for (const Cidr &block : wanted)
             queries.emplace_back(store::Key(store::BlockKey{block}));
 
@@ -240,6 +241,7 @@ private:
     Result<void> read_handles_again()
     {
         std::vector<store::Query> queries;
+        queries.reserve(targets_.size());
         for (const Target &target : targets_)
             queries.emplace_back(store::Key(store::HandleKey{target.id}));
         targets_.clear();
@@ -288,6 +290,7 @@ Result<void> search_without_handle(store::Store &store, const std::string &host,
         return {};
     TORTIE_TRY(const auto affinities, store::all<store::Affinity>(std::move(found.front())));
     std::vector<Cidr> blocks;
+    blocks.reserve(affinities.size());
     for (const auto &each : affinities)
         blocks.push_back(each.document.cidr);
     releasing.add(names.handle, blocks);

@@ -169,17 +169,23 @@ Result<void> change_handle(store::Store &store, const std::string &id, Deadline 
     return fail(ErrorKind::kTryAgain, kTooManyRetries);
 }
 
+Handle counted_down(Handle handle, const std::map<std::string, std::int64_t> &counts)
+{
+    for (const auto &[block, count] : counts) {
+        const auto found = handle.blocks.find(block);
+        if (found != handle.blocks.end() && (found->second -= count) <= 0)
+            handle.blocks.erase(found);
+    }
+    return handle;
+}
+
 Result<void> count_down(store::Store &store, const HandleCounts &counts, Deadline deadline)
 {
-    for (const auto &[id, blocks] : counts) {
-        TORTIE_DO(change_handle(store, id, deadline, [&](Handle handle) -> Result<Handle> {
-            for (const auto &[block, count] : blocks) {
-                const auto found = handle.blocks.find(block);
-                if (found != handle.blocks.end() && (found->second -= count) <= 0)
-                    handle.blocks.erase(found);
-            }
-            return handle;
-        }));
+    for (const auto &each : counts) {
+        const auto change = [&](Handle handle) -> Result<Handle> {
+            return counted_down(std::move(handle), each.second);
+        };
+        TORTIE_DO(change_handle(store, each.first, deadline, change));
     }
     return {};
 }

@@ -74,6 +74,7 @@ void give_up_deselected(store::Store &store, const EmptiedBlocks &blocks,
         return;
     }
     std::vector<store::Pool> documents;
+    documents.reserve(held->size());
     for (auto &each : *held)
         documents.push_back(std::move(each.document));
     const std::vector<UsablePool> usable = usable_pools(documents);

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/log.h"
+#include "ipam/backoff.h"
 
 namespace tortie::ipam {
 namespace {
@@ -55,7 +55,7 @@ Result<void> upgrade_host(store::Store &store, const std::string &host, Deadline
             continue;
         if (deadline.left() <= pause)
             return fail(labelled.error());
-        std::this_thread::sleep_for(pause);
+        stand_back(pause);
         pause *= 2;
     }
 }

@@ -82,11 +82,12 @@ std::vector<Result<Answer>> Cluster::add_all(const std::string &host,
 {
     Hint none;
     Hint &used = use_hint ? hint : none;
-    auto found = store.read(view_queries(host, used), soon());
+    const Deadline deadline = Deadline::in(patience);
+    auto found = store.read(view_queries(host, used), deadline);
     auto view = view_of(found);
     if (!view)
         return std::vector<Result<Answer>>(requests.size(), fail(view.error()));
-    return assign(store, host, *std::move(view), requests, used, soon());
+    return assign(store, host, *std::move(view), requests, used, deadline);
 }
 
 Result<Answer> Cluster::add(const std::string &host, const Request &request)
@@ -96,7 +97,7 @@ Result<Answer> Cluster::add(const std::string &host, const Request &request)
 
 Result<Released> Cluster::del(const std::string &host, const std::string &handle)
 {
-    return release_by_handle(store, host, {handle, "", false}, soon());
+    return release_by_handle(store, host, {handle, "", false}, Deadline::in(patience));
 }
 
 std::optional<store::Block> Cluster::block(const std::string &text) const
@@ -126,6 +127,11 @@ std::vector<Finding> Cluster::findings() const
     for (auto &each : store.peek_all<store::Handle>())
         documents.handles.push_back({each, {}});
     return check(documents);
+}
+
+std::string like_name(const ::testing::TestParamInfo<Cluster::Like> &which)
+{
+    return which.param == Cluster::Like::kEtcd ? "Etcd" : "Kubernetes";
 }
 
 std::vector<std::string> addresses(const FamilyAnswer &answer)

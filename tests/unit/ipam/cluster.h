@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,10 +24,10 @@ Deadline soon();
 
 struct PoolOptions {
     std::int64_t block_size = 0;
-    std::string node_selector;
-    std::string namespace_selector;
+    std::string node_selector = {};
+    std::string namespace_selector = {};
     bool disabled = false;
-    std::vector<std::string> allowed_uses;
+    std::vector<std::string> allowed_uses = {};
     bool manual = false;
 };
 
@@ -67,7 +68,11 @@ public:
     test::MemoryStore store;
     Hint hint;
     bool use_hint = false;
+    std::chrono::milliseconds patience{20'000};  // the deadline of add() and del()
 };
+
+// Names the instances of a suite that runs like both stores.
+std::string like_name(const ::testing::TestParamInfo<Cluster::Like> &which);
 
 std::vector<std::string> addresses(const FamilyAnswer &answer);
 
