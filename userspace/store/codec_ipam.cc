@@ -69,8 +69,10 @@ constexpr const char *kPersistence = "kubeVirtVMAddressPersistence";
 
 Result<bool> take_persistence(json &spec)
 {
-    TORTIE_TRY(const std::string word, take_text(spec, kPersistence));
-    return word != "Disabled";
+    const Result<std::string> word = take_text(spec, kPersistence);
+    if (!word)
+        return fail(word.error());
+    return *word != "Disabled";
 }
 
 void set_number(json &spec, const char *key, std::int64_t value)
