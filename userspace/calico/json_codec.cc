@@ -108,6 +108,20 @@ std::string print_members(const Members &members)
     return printed(object);
 }
 
+// null when it is not there.
+Result<json> member_of(std::string_view text, std::string_view key)
+{
+    if (nested(text))
+        return fail(ErrorKind::kInvalidInput, "nested too deep");
+    const json object = json::parse(text, nullptr, false);
+    if (object.is_discarded())
+        return syntax_error(text);
+    if (!object.is_object())
+        return wrong_type(object, "object");
+    const auto found = object.find(key);
+    return found == object.end() ? json() : *found;
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> parse_string_list(std::string_view text)
@@ -134,15 +148,18 @@ std::string json_object_of_lists(const std::vector<std::pair<std::string, JsonTe
 
 Result<std::vector<std::string>> string_list_at(std::string_view text, std::string_view key)
 {
-    if (nested(text))
-        return fail(ErrorKind::kInvalidInput, "nested too deep");
-    const json object = json::parse(text, nullptr, false);
-    if (object.is_discarded())
-        return syntax_error(text);
-    if (!object.is_object())
-        return wrong_type(object, "object");
-    const auto found = object.find(key);
-    return found == object.end() ? std::vector<std::string>() : texts_of(*found);
+    TORTIE_TRY(const json value, member_of(text, key));
+    return texts_of(value);
+}
+
+Result<std::string> string_at(std::string_view text, std::string_view key)
+{
+    TORTIE_TRY(const json value, member_of(text, key));
+    if (value.is_null())
+        return std::string();
+    if (!value.is_string())
+        return wrong_type(value, "string");
+    return value.get<std::string>();
 }
 
 }  // namespace tortie::calico

@@ -33,4 +33,8 @@ std::string json_object_of_lists(
 // Errors: kInvalidInput, also when the text is no object.
 Result<std::vector<std::string>> string_list_at(std::string_view json, std::string_view key);
 
+// The text at `key` of an object; empty when it is not there.
+// Errors: as string_list_at().
+Result<std::string> string_at(std::string_view json, std::string_view key);
+
 }  // namespace tortie::calico
