@@ -44,6 +44,8 @@ tl::unexpected<Error> refuse(std::string text)
 
 Result<RawMapping> read_mapping(const cni::Json &json)
 {
+    if (json.present() && !json.is_object())
+        return refuse("json: cannot unmarshal an element of portMappings that is not an object");
     RawMapping raw;
     TORTIE_TRY(raw.host_port, json.integer("hostPort", 0));
     TORTIE_TRY(raw.container_port, json.integer("containerPort", 0));
@@ -131,12 +133,17 @@ Result<Backend> choose_backend(const RawConfig &raw)
     return backend;
 }
 
-// Nothing of the configuration may end a line of iptables-restore or of nft.
-Result<> check_words(std::string_view key, const std::vector<std::string> &conditions)
+// Nothing of the configuration may end a line of iptables-restore or of nft. To nft, and only to
+// nft, an empty word is nothing.
+Result<> check_words(std::string_view key, const std::vector<std::string> &conditions,
+                     Backend backend)
 {
-    for (const std::string &word : conditions)
+    for (const std::string &word : conditions) {
+        if (word.empty() && backend == Backend::kNftables)
+            continue;
         if (auto usable = restore_word(word); !usable)
             return fail(std::move(usable).error().within("invalid " + std::string(key)));
+    }
     return {};
 }
 
@@ -151,10 +158,10 @@ Result<> check_chain(const std::string &chain)
     return {};
 }
 
-Result<PortPolicy> policy_of(const RawConfig &raw)
+Result<PortPolicy> policy_of(const RawConfig &raw, Backend backend)
 {
-    TORTIE_DO(check_words("conditionsV4", raw.conditions_v4));
-    TORTIE_DO(check_words("conditionsV6", raw.conditions_v6));
+    TORTIE_DO(check_words("conditionsV4", raw.conditions_v4, backend));
+    TORTIE_DO(check_words("conditionsV6", raw.conditions_v6, backend));
     if (raw.external_set_mark_chain)
         TORTIE_DO(check_chain(*raw.external_set_mark_chain));
     PortPolicy policy;
@@ -245,7 +252,7 @@ Result<Config> parse_config(const cni::Request &request)
         TORTIE_TRY(PortMapping one, mapping_of(mapping));
         publication.mappings.push_back(std::move(one));
     }
-    TORTIE_TRY(publication.policy, policy_of(raw));
+    TORTIE_TRY(publication.policy, policy_of(raw, config.backend));
     if (config.previous)
         publication.addresses = addresses_of(*config.previous, request.ifname);
     return config;

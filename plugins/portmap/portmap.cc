@@ -3,7 +3,6 @@
 
 #include <linux/netlink.h>
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "datapath/iptables_port_mapper.h"
 #include "datapath/localnet_guard.h"
 #include "datapath/nftables_port_mapper.h"
+#include "portmap/backends.h"
 #include "portmap/config.h"
 #include "portmap/flows.h"
 #include "sys/iptables.h"
@@ -26,69 +26,17 @@ namespace {
 
 constexpr const char *kIptablesLock = "/run/tortie/portmap-iptables.lock";
 
-struct Mappers {
-    explicit Mappers(const std::string &search_path)
+// Both ways of publishing ports, of this node.
+struct Node {
+    explicit Node(const std::string &search_path)
         : nftables(search_path), iptables(search_path, kIptablesLock)
     {
     }
 
-    PortMapper &of(Backend backend)
-    {
-        if (backend == Backend::kIptables)
-            return iptables;
-        return nftables;
-    }
-
     NftablesPortMapper nftables;
     IptablesPortMapper iptables;
+    Backends backends{nftables, iptables};
 };
-
-constexpr Backend other_than(Backend backend)
-{
-    return backend == Backend::kIptables ? Backend::kNftables : Backend::kIptables;
-}
-
-constexpr std::string_view name_of(Backend backend)
-{
-    return backend == Backend::kIptables ? "iptables" : "nftables";
-}
-
-struct Published {
-    Backend backend;
-    std::vector<PublishedPort> held;  // by others
-};
-
-void undo_publish(PortMapper &mapper, const Publication &publication)
-{
-    if (const auto undone = mapper.withdraw(publication); !undone)
-        log::error("cannot undo", {{"cause", undone.error().what()}});
-}
-
-// After a failure the change may have been made all the same: its acknowledgement can be lost.
-Result<std::vector<PublishedPort>> publish_or_undo(PortMapper &mapper,
-                                                   const Publication &publication)
-{
-    auto held = mapper.publish(publication);
-    if (!held && held.error().kind() != ErrorKind::kUnsupported &&
-        held.error().kind() != ErrorKind::kInvalidInput)
-        undo_publish(mapper, publication);
-    return held;
-}
-
-// By the backend that is asked for; when none is and this kernel has no nf_tables, by iptables.
-Result<Published> publish(Mappers &mappers, const Config &config)
-{
-    auto held = publish_or_undo(mappers.of(config.backend), config.publication);
-    if (held)
-        return Published{config.backend, *std::move(held)};
-    const bool may_fall_back = !config.backend_given && config.backend == Backend::kNftables &&
-                               held.error().kind() == ErrorKind::kUnsupported;
-    if (!may_fall_back)
-        return fail(std::move(held).error());
-    log::warn("no nf_tables for host ports here, using iptables", {{"cause", held.error().what()}});
-    TORTIE_TRY(auto by_iptables, publish_or_undo(mappers.iptables, config.publication));
-    return Published{Backend::kIptables, std::move(by_iptables)};
-}
 
 const Cidr *ipv4_of(const Publication &publication)
 {
@@ -118,28 +66,6 @@ Result<> enable_localnet_routing(const Cidr &container, Backend backend)
     return write_sysctl("ipv4/conf/" + *interface + "/route_localnet", "1");
 }
 
-// Both backends, the second one also when the first one fails: a rule that stays sends somebody's
-// packets to a dead container.
-Result<std::vector<PublishedPort>> withdraw_everywhere(Mappers &mappers, const Config &config)
-{
-    std::vector<PublishedPort> removed;
-    std::optional<Error> failed;
-    for (const Backend backend : {Backend::kNftables, Backend::kIptables}) {
-        auto gone = mappers.of(backend).withdraw(config.publication);
-        const bool asked_for = config.backend_given && config.backend == backend;
-        if (gone)
-            removed.insert(removed.end(), gone->begin(), gone->end());
-        else if (gone.error().kind() != ErrorKind::kUnsupported || asked_for)
-            failed = std::move(gone).error();
-        else
-            log::warn("cannot look for host ports",
-                      {{"backend", name_of(backend)}, {"cause", gone.error().what()}});
-    }
-    if (failed)
-        return fail(*std::move(failed));
-    return removed;
-}
-
 // ADD's and DEL's way to read the configuration; CHECK has no prefix.
 Result<Config> parse_prefixed(const cni::Request &request)
 {
@@ -162,9 +88,9 @@ cni::Answer add(const cni::Request &request)
     if (publication.mappings.empty() || publication.addresses.empty())
         return answer;
 
-    Mappers mappers(request.search_path);
-    TORTIE_TRY(const Published published, publish(mappers, config));
-    ScopeExit undo([&] { undo_publish(mappers.of(published.backend), publication); });
+    Node node(request.search_path);
+    TORTIE_TRY(const Backends::Published published, node.backends.publish(config));
+    ScopeExit undo([&] { node.backends.undo(published, publication); });
     forget_stale_udp_flows(publication, published.held);
     const Cidr *container = ipv4_of(publication);
     if (container != nullptr && publication.policy.snat) {
@@ -185,8 +111,8 @@ cni::Answer del(const cni::Request &request)
         log::warn("cleaning up without a usable configuration", {{"cause", config.error().what()}});
         config = salvage_config(request);
     }
-    Mappers mappers(request.search_path);
-    TORTIE_TRY(const auto removed, withdraw_everywhere(mappers, *config));
+    Node node(request.search_path);
+    TORTIE_TRY(const auto removed, node.backends.withdraw(*config));
     forget_flows_of(removed);
     return std::string();
 }
@@ -199,13 +125,9 @@ cni::Answer check(const cni::Request &request)
             cni::CniError(cni::Code::kUnspecified, "Required prevResult missing"));
     if (config.publication.mappings.empty() || config.publication.addresses.empty())
         return std::string();
-    Mappers mappers(request.search_path);
-    auto checked = mappers.of(config.backend).check(config.publication);
-    if (checked)
-        return std::string();
-    if (mappers.of(other_than(config.backend)).check(config.publication))
-        return std::string();
-    return tl::make_unexpected(std::move(checked).error());
+    Node node(request.search_path);
+    TORTIE_DO(node.backends.check(config));
+    return std::string();
 }
 
 cni::Answer gc(const cni::Request &request)
@@ -217,17 +139,9 @@ cni::Answer gc(const cni::Request &request)
     for (const cni::ValidAttachment &one : *listed)
         valid.push_back(
             {.network = request.network, .container_id = one.container_id, .ifname = one.ifname});
-    Mappers mappers(request.search_path);
-    std::optional<Error> failed;
-    for (const Backend backend : {Backend::kNftables, Backend::kIptables}) {
-        auto removed = mappers.of(backend).collect_garbage(request.network, valid);
-        if (removed)
-            forget_flows_of(*removed);
-        else if (removed.error().kind() != ErrorKind::kUnsupported)
-            failed = std::move(removed).error();
-    }
-    if (failed)
-        return tl::make_unexpected(*std::move(failed));
+    Node node(request.search_path);
+    TORTIE_TRY(const auto removed, node.backends.collect_garbage(request.network, valid));
+    forget_flows_of(removed);
     return std::string();
 }
 

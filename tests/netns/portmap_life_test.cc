@@ -116,7 +116,8 @@ TEST_P(PortmapLife, DelWorksWithAConfigurationThatCannotBeUsed)
          {R"("backend": "")", R"("backend": "nonsense")", R"("markMasqBit": 99)",
           R"("snat": "maybe")", R"("prevResult": 7)", R"("runtimeConfig": {"portMappings": 1})",
           R"("runtimeConfig": {"portMappings": [{"hostPort": 99999, "containerPort": 1}]})",
-          R"("conditionsV4": [""])", R"("backend": "nftables", "conditionsV4": ["-s", "::1"])"}) {
+          R"("backend": "iptables", "conditionsV4": [""])",
+          R"("backend": "nftables", "conditionsV4": ["-s", "::1"])"}) {
         net().add(kPodOne, call_);
 
         const PluginOutcome outcome =
@@ -240,7 +241,6 @@ TEST_P(PortmapLife, EnablesLocalnetRoutingTowardsTheContainerOnly)
 }
 
 class PortmapIptables : public PortmapLife {};
-class PortmapOverNfTables : public PortmapLife {};
 
 INSTANTIATE_TEST_SUITE_P(, PortmapIptables, testing::Values(kIptablesNft, kIptablesLegacy),
                          [](const auto &test) { return test.param.name; });
@@ -315,89 +315,6 @@ TEST_P(PortmapIptables, CheckNamesTheMissingChain)
     EXPECT_EQ(outcome.status, 1);
     EXPECT_THAT(outcome.out, HasSubstr("could not check ipv4 dnat: chain CNI-DN-"));
     EXPECT_THAT(outcome.out, HasSubstr(" not found in iptables table nat"));
-}
-
-INSTANTIATE_TEST_SUITE_P(, PortmapOverNfTables, testing::Values(kIptablesNft),
-                         [](const auto &test) { return test.param.name; });
-
-TEST_P(PortmapOverNfTables, DelEmptiesAChainThatSomebodyElsesRuleLeadsTo)
-{
-    net().add(kPodOne, call_);
-    net().add(kPodTwo, {.mappings = tcp(8081, 80)});
-    const std::string chain = "CNI-DN-692d1922717b10c2f0d4f";  // of pmnet and cont1
-    net().add(kPodOne, {.mappings = tcp(8082, 80), .container = "cont1"});
-    net().node().run({"iptables-nft", "-t", "nat", "-A", "OUTPUT", "-j", chain});
-
-    net().del(kPodOne, {.mappings = tcp(8082, 80), .container = "cont1"});
-
-    const std::string rules = net().saved_rules();
-    EXPECT_THAT(rules, HasSubstr("-A OUTPUT -j " + chain));
-    EXPECT_THAT(rules, Not(HasSubstr("-A " + chain)));
-    EXPECT_THAT(rules, Not(HasSubstr("8082")));
-    EXPECT_EQ(net().check(kPodOne, call_).status, 0);
-    EXPECT_EQ(net().check(kPodTwo, {.mappings = tcp(8081, 80)}).status, 0);
-}
-
-// A call that has nothing to do starts no program: an iptables that would tell is first in PATH.
-class PortmapChildren : public testing::Test {
-protected:
-    void SetUp() override
-    {
-        TORTIE_NEEDS_ROOT();
-        net_.emplace(kIptablesNft);
-        for (const char *tool : {"iptables", "iptables-save", "iptables-restore", "ip6tables",
-                                 "ip6tables-save", "ip6tables-restore", "nft"}) {
-            const std::string path = spies_ / tool;
-            std::ofstream(path) << "#!/bin/sh\necho " << tool << " >> " << (spies_ / "log")
-                                << "\nexec /usr/sbin/" << tool << " \"$@\"\n";
-            ::chmod(path.c_str(), 0755);
-        }
-    }
-
-    std::vector<std::string> children_of(const std::string &verb, const std::string &config) const
-    {
-        ::unlink((spies_ / "log").c_str());
-        auto env = net_->env_of(verb, kPodOne, {});
-        env["PATH"] = spies_.path();
-        const PluginOutcome outcome = net_->node().inside([&] {
-            return run_plugin({.binary = ours(), .env = env, .input = config, .arguments = {}});
-        });
-        EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
-        std::vector<std::string> tools;
-        std::ifstream log(spies_ / "log");
-        for (std::string line; std::getline(log, line);)
-            tools.push_back(line);
-        return tools;
-    }
-
-    std::string config(const std::string &mappings) const
-    {
-        return net_->config_of(kPodOne, {.mappings = mappings});
-    }
-
-    TempDir spies_;
-    std::optional<PortmapNode> net_;
-};
-
-TEST_F(PortmapChildren, AreNoneWithoutMappings)
-{
-    EXPECT_THAT(children_of("ADD", config("")), testing::IsEmpty());
-    EXPECT_THAT(children_of("CHECK", config("")), testing::IsEmpty());
-    EXPECT_THAT(children_of("DEL", config("")), testing::IsEmpty());
-}
-
-TEST_F(PortmapChildren, AreTwoAFamilyForAddAndNoneForDel)
-{
-    const std::string one_port = config(tcp(8080, 80) + "," + udp(53, 53));
-
-    EXPECT_THAT(children_of("ADD", one_port),
-                testing::UnorderedElementsAre("iptables-save", "iptables-restore", "ip6tables-save",
-                                              "ip6tables-restore"));
-    EXPECT_THAT(children_of("CHECK", one_port),
-                testing::UnorderedElementsAre("iptables-save", "ip6tables-save"));
-    EXPECT_THAT(children_of("DEL", one_port), testing::IsEmpty());
-    EXPECT_THAT(net_->saved_rules(), Not(HasSubstr("CNI-DN-")));
-    EXPECT_THAT(children_of("DEL", one_port), testing::IsEmpty());
 }
 
 }  // namespace

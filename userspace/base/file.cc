@@ -22,7 +22,7 @@ Result<std::string> read_to_end(int fd, std::size_t max_bytes, std::string_view 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return fail_errno(errno, "read " + std::string(name));
+            return fail(go_error(errno, "read " + std::string(name)));
         if (got == 0)
             return text;
         if (text.size() + static_cast<std::size_t>(got) > max_bytes)
@@ -138,7 +138,7 @@ Result<> make_directories(const std::string &path, mode_t mode)
     if (::mkdir(path.c_str(), mode) < 0) {
         if (errno == EEXIST)
             return {};
-        return fail_errno(errno, "mkdir " + path);
+        return fail(go_error(errno, "mkdir " + path));
     }
     if (::chmod(path.c_str(), mode) < 0)
         return fail_errno(errno, "set mode of " + path);

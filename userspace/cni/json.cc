@@ -12,6 +12,7 @@
 namespace tortie::cni {
 namespace {
 
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr int kMaxDepth = 64;
 
 // Goes through a document and builds nothing.
@@ -195,6 +196,9 @@ Result<Json> Json::parse_object(std::string_view text)
     if (nested_deeper_than(text, kMaxDepth))
         return fail(ErrorKind::kInvalidInput,
                     "nested deeper than " + std::to_string(kMaxDepth) + " levels");
+    if (text.starts_with(kByteOrderMark))  // the parser would pass over it, Go's does not
+        return fail(ErrorKind::kInvalidInput,
+                    "invalid character '\xc3\xaf' looking for beginning of value");
     auto value = std::make_shared<nlohmann::json>(nlohmann::json::parse(text, nullptr, false));
     if (value->is_discarded())
         return fail(ErrorKind::kInvalidInput, parse_error_of(text));

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/strings.h"
 #include "cni/environment.h"
 #include "cni/version.h"
 
@@ -46,7 +47,8 @@ tl::expected<Request, CniError> read_request(Environment env, const Call &call)
     auto text = call.read_stdin();
     if (!text)
         return refuse(Code::kIo, "error reading from stdin: " + text.error().what());
-    auto config = Json::parse_object(*text);
+    // null leaves every key at its default.
+    auto config = Json::parse_object(trim(*text) == "null" ? "{}" : std::string_view(*text));
     if (!config)
         return refuse(Code::kDecoding, "error unmarshall network config: " + config.error().what());
     auto name = config->string("name");

@@ -51,7 +51,8 @@ TEST(Json, RefusesIntegersThatDoNotFit)
 
 TEST(Json, RefusesWhatIsNotOneObject)
 {
-    for (const char *text : {"", "[]", "7", "{} {}", "{}x", "{\"a\":\"\xff\"}", "{\"a\":}", "nul"})
+    for (const char *text :
+         {"", "[]", "7", "{} {}", "{}x", "{\"a\":\"\xff\"}", "{\"a\":}", "nul", "\xef\xbb\xbf{}"})
         EXPECT_FALSE(Json::parse_object(text).has_value()) << text;
 }
 

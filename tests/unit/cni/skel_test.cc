@@ -96,6 +96,7 @@ TEST_F(Skel, JudgesTheConfigurationBeforeTheVerb)
 {
     EXPECT_EQ(failure("NONSENSE", "{").substr(0, 33), "6 error unmarshall network config");
     EXPECT_EQ(failure("NONSENSE", "{}"), "7 missing network name");
+    EXPECT_EQ(failure("ADD", " null\n"), "7 missing network name");
     EXPECT_EQ(failure("NONSENSE", R"({"name": "a/b"})"),
               "7 invalid characters found in network name");
     EXPECT_EQ(failure("NONSENSE", R"({"name": 7})").substr(0, 33),

@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"AHostIpWithAPrefix", mappings(R"({"hostPort": 1, "containerPort": 1,
                                            "protocol": "tcp", "hostIP": "10.0.0.1/24"})"),
                 R"(Invalid host IP: "10.0.0.1/24")"},
-        Refused{"AnEmptyCondition", R"("conditionsV4": [""])",
+        Refused{"AnEmptyCondition", R"("backend": "iptables", "conditionsV4": [""])",
                 "invalid conditionsV4: Bad argument `'"},
         Refused{"AConditionOfTwoLines", R"("conditionsV6": ["-s", "::1\nCOMMIT"])",
                 "invalid conditionsV6: control character in an iptables argument"},
@@ -191,8 +191,16 @@ TEST(PortmapConfig, ReportsTypesBeforeEverythingElse)
                 StartsWith("failed to parse network configuration: json: cannot unmarshal"));
     EXPECT_THAT(refusal(R"("runtimeConfig": {"portMappings": {}})"),
                 StartsWith("failed to parse network configuration: json: cannot unmarshal"));
+    EXPECT_THAT(refusal(mappings("7")),
+                StartsWith("failed to parse network configuration: json: cannot unmarshal"));
     EXPECT_THAT(refusal(mappings(R"({"hostPort": "80"})")),
                 StartsWith("failed to parse network configuration: json: cannot unmarshal"));
+}
+
+// 4.8: to nft an empty word is nothing, to iptables a bad argument.
+TEST(PortmapConfig, TakesAnEmptyConditionForNoneWithNftables)
+{
+    EXPECT_TRUE(parsed(R"("backend": "nftables", "conditionsV4": [""])").backend_given);
 }
 
 TEST(PortmapConfig, ReportsPrevResultBeforeTheMarksAndTwicePrefixed)
