@@ -126,7 +126,8 @@ void settle(store::Store &store, std::vector<Order> &orders, const Batch &batch,
             ids.push_back(order.ledger.id());
         }
     }
-    const store::Written written = store.commit(writes, deadline);
+    const store::Written written =
+        writes.empty() ? store::Written() : store.commit(writes, deadline);
     for (std::size_t i = 0; i < written.size(); ++i) {
         if (!written[i])
             reconciled.insert(ids[i]);

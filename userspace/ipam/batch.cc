@@ -104,7 +104,11 @@ void Batch::read(const Plan &plan)
         queries.emplace_back(store::Key(store::BlockKey{block}));
 
     const std::vector<store::Write> early = early_handles();
-    store::Exchanged got = session_.store().exchange(queries, early, session_.deadline());
+    store::Exchanged got;
+    if (early.empty())
+        got.found = session_.store().read(queries, session_.deadline());
+    else
+        got = session_.store().exchange(queries, early, session_.deadline());
     for (std::size_t i = 0; i < early.size(); ++i) {
         const auto &document = std::get<store::Handle>(early[i].document);
         for (Order &order : orders_) {

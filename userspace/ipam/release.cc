@@ -91,7 +91,8 @@ private:
         const std::size_t blocks = writes.size();
         if (store_.atomic())
             writes.insert(writes.end(), removals.begin(), removals.end());
-        store::Written written = store_.commit(writes, deadline_);
+        const store::Written written =
+            writes.empty() ? store::Written() : store_.commit(writes, deadline_);
 
         TORTIE_TRY(const bool all, take_block_answers(changes, std::span(written).first(blocks)));
         if (!all)
@@ -211,6 +212,8 @@ private:
         std::vector<store::Query> queries;
         if (!emptied_.empty() && !pools_)
             queries.emplace_back(store::ListPools{});
+        if (queries.empty() && removals.empty())
+            return take_removal_answers({});
         store::Exchanged got = store_.exchange(queries, removals, deadline_);
         if (!queries.empty())
             pools_ = std::move(got.found.front());

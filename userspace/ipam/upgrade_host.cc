@@ -21,7 +21,11 @@ Result<Affinities> label_all(store::Store &store, const std::string &host, Deadl
                store::all<store::Affinity>(std::move(store.read({&query, 1}, deadline).front())));
     std::erase_if(old, [&](const auto &held) { return held.document.host != host; });
 
+    if (old.empty())
+        return old;
+
     std::vector<store::Write> writes;
+    writes.reserve(old.size());
     for (const auto &[affinity, revision] : old) {
         const store::AffinityKey key{affinity.host, affinity.cidr, affinity.type};
         writes.push_back({store::Op::kUpdate, key, affinity, revision, 0});
