@@ -41,6 +41,8 @@ public:
 
     std::vector<Found> read(std::span<const Query> queries, Deadline deadline) override;
     Written commit(std::span<const Write> writes, Deadline deadline) override;
+    Exchanged exchange(std::span<const Query> queries, std::span<const Write> writes,
+                       Deadline deadline) override;
     bool atomic() const override { return false; }
     bool endpoints_are_pods() const override { return true; }
 
@@ -128,6 +130,38 @@ Written KubernetesStore::commit(std::span<const Write> writes, Deadline deadline
                  : fail(ErrorKind::kNotAttempted, "not attempted, since another write failed"));
     }
     return results;
+}
+
+// Writes of one stage go out with the reads; anything else goes one after the other.
+Exchanged KubernetesStore::exchange(std::span<const Query> queries, std::span<const Write> writes,
+                                    Deadline deadline)
+{
+    const auto spelling = group_.get(client_, deadline);
+    Beside beside;
+    for (const Write &write : writes) {
+        auto call = spelling ? call_of(write, *spelling) : fail(spelling.error());
+        if (call && write.stage == writes.front().stage)
+            beside.calls.push_back(*std::move(call));
+    }
+    const std::size_t sent = beside.calls.size();
+    if (queries.empty() || sent != writes.size())
+        return Store::exchange(queries, writes, deadline);
+
+    Exchanged got;
+    got.found = read_all(client_, queries, *spelling, beside, deadline);
+    // Where no query had anything to ask, the calls have not left.
+    if (beside.answers.size() != sent)
+        return {std::move(got.found), commit(writes, deadline)};
+    got.written.reserve(sent);
+    for (std::size_t i = 0; i < sent; ++i)
+        got.written.push_back(revision_of(writes[i], std::move(beside.answers[i])));
+
+    const auto is_not_served = [](const auto &each) {
+        return !each && each.error().kind() == ErrorKind::kUnsupported;
+    };
+    const bool moved = std::any_of(got.found.begin(), got.found.end(), is_not_served) &&
+                       std::all_of(got.written.begin(), got.written.end(), is_not_served);
+    return moved && group_.forget() ? Store::exchange(queries, writes, deadline) : std::move(got);
 }
 
 }  // namespace

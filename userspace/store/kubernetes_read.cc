@@ -218,6 +218,13 @@ void finish_deletions(kube::Client &client, const std::vector<Progress> &all, De
 std::vector<Found> read_all(kube::Client &client, std::span<const Query> queries, Spelling spelling,
                             Deadline deadline)
 {
+    Beside nothing;
+    return read_all(client, queries, spelling, nothing, deadline);
+}
+
+std::vector<Found> read_all(kube::Client &client, std::span<const Query> queries, Spelling spelling,
+                            Beside &beside, Deadline deadline)
+{
     std::vector<Progress> all;
     all.reserve(queries.size());
     for (const Query &query : queries)
@@ -233,9 +240,13 @@ std::vector<Found> read_all(kube::Client &client, std::span<const Query> queries
         }
         if (calls.empty())
             break;
+        for (kube::Call &call : std::exchange(beside.calls, {}))
+            calls.push_back(std::move(call));
         auto answers = client.exchange(calls, deadline);
         for (std::size_t i = 0; i < asking.size(); ++i)
             asking[i]->take(std::move(answers[i]));
+        for (std::size_t i = asking.size(); i < answers.size(); ++i)
+            beside.answers.push_back(std::move(answers[i]));
     }
     finish_deletions(client, all, deadline);
     std::vector<Found> found;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kube/client.h"
@@ -16,5 +17,15 @@ namespace tortie::store {
 // Errors beside those of Store: kUnsupported when the cluster does not serve the type.
 std::vector<Found> read_all(kube::Client &client, std::span<const Query> queries, Spelling spelling,
                             Deadline deadline);
+
+// Calls that go out together with the first requests of a read, and what was answered.
+struct Beside {
+    std::vector<kube::Call> calls;
+    std::vector<Result<std::string>> answers;
+};
+
+// The same with `beside`. At least one query.
+std::vector<Found> read_all(kube::Client &client, std::span<const Query> queries, Spelling spelling,
+                            Beside &beside, Deadline deadline);
 
 }  // namespace tortie::store

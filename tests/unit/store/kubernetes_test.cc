@@ -112,6 +112,36 @@ TEST_F(KubernetesStore, SendsABatchOfReadsTogether)
                   "PY3TQE2E3XMTETLM2MJO3UITKPFB27YUJ4T4E5XGPEJON3SM4QAA&limit=500");
 }
 
+TEST_F(KubernetesStore, SendsReadsAndAFirstWriteTogether)
+{
+    HttpServer server({together({{200, handle_object("a", "7")}, {201, handle_object("b", "8")}})});
+    const auto store = open(server);
+    const Query query = Key(HandleKey{"a"});
+    const Write made = write(Op::kCreate, handle("b"));
+
+    const Exchanged got = store->exchange({&query, 1}, {&made, 1}, soon());
+
+    EXPECT_EQ(got.found.at(0)->at(0).revision.version, "7");
+    EXPECT_EQ(got.written.at(0)->version, "8");
+}
+
+TEST_F(KubernetesStore, SendsReadsBeforeWritesOfSeveralStages)
+{
+    HttpServer server({in_turn({{200, handle_object("a", "7")},
+                                {201, handle_object("b", "8")},
+                                {409, R"({"kind":"Status","reason":"AlreadyExists"})"}})});
+    const auto store = open(server);
+    const Query query = Key(HandleKey{"a"});
+    const std::vector<Write> writes = {write(Op::kCreate, handle("b")),
+                                       write(Op::kCreate, handle("c"), {}, 1)};
+
+    const Exchanged got = store->exchange({&query, 1}, writes, soon());
+
+    EXPECT_TRUE(got.found.at(0));
+    EXPECT_EQ(got.written.at(0)->version, "8");
+    EXPECT_EQ(got.written.at(1).error().kind(), ErrorKind::kExists);
+}
+
 TEST_F(KubernetesStore, FollowsThePagesOfAListAndStartsAnewWhenTheTokenExpires)
 {
     const auto page = [](const std::string &items, const std::string &next) {
