@@ -17,11 +17,13 @@
 #include "calico/coded.h"
 #include "calico/datastore.h"
 #include "calico/endpoint.h"
+#include "calico/endpoint_status.h"
 #include "calico/endpoint_write.h"
 #include "calico/host_local_conf.h"
 #include "calico/ipam_choice.h"
 #include "calico/node_files.h"
 #include "calico/pod_plan.h"
+#include "calico/readiness_gates.h"
 #include "cni/result_codec.h"
 #include "datapath/host_ifname.h"
 #include "datapath/pod_link.h"
@@ -86,6 +88,7 @@ public:
     cni::Answer run()
     {
         TORTIE_DO(read());
+        TORTIE_DO(coded(await_readiness_gates(call_.conf.readiness_gates, call_.deadline)));
         if (!call_.is_pod() && facts_.existing)
             return join_network();
         TORTIE_DO(plan());
@@ -101,6 +104,7 @@ public:
         undo_link.dismiss();
         undo_addresses.dismiss();
 
+        await_policy();
         return print(link.mac);
     }
 
@@ -199,6 +203,25 @@ private:
         TORTIE_DO(store_endpoint(call_, datastore_, facts_, endpoint_));
         log::info("Wrote updated endpoint to datastore", {{"WorkloadEndpoint", endpoint_.name}});
         return {};
+    }
+
+    // Only delays the pod: whether Felix comes in time or not, the ADD has succeeded.
+    void await_policy() const
+    {
+        if (!call_.is_pod() || call_.conf.policy_setup_timeout.count() == 0)
+            return;
+        const auto ready =
+            calico::wait_for_endpoint_status(call_.conf.endpoint_status_dir,
+                                             {.orchestrator = endpoint_.orchestrator,
+                                              .workload = call_.ns + '/' + call_.pod,
+                                              .endpoint = endpoint_.endpoint,
+                                              .host_ifname = host_ifname_,
+                                              .addresses = addresses_.ips,
+                                              .since = made_after_},
+                                             Deadline::in(call_.conf.policy_setup_timeout));
+        if (!ready)
+            log::warn("Error waiting for endpoint to become ready. Unblocking pod creation...",
+                      {{"error", ready.error().what()}});
     }
 
     // A container that has its interface already joins another network, or the same again: only

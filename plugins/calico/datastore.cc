@@ -4,7 +4,10 @@
 #include <cstdlib>
 #include <utility>
 
+#include "calico/with_cluster.h"
 #include "store/config.h"
+#include "store/etcd.h"
+#include "store/kubernetes.h"
 #include "store/local.h"
 
 namespace tortie::calico_cni {
@@ -29,6 +32,13 @@ std::string name_of(const store::Config &config)
     return "";
 }
 
+Result<std::unique_ptr<store::Store>> open_with_etcd(const store::Config &config)
+{
+    TORTIE_TRY(auto documents, store::open_etcd(config.etcd));
+    return std::make_unique<WithCluster>(std::move(documents),
+                                         store::open_kubernetes(config.kubernetes, get_env));
+}
+
 }  // namespace
 
 Result<Datastore> open_datastore(const NetConf &conf, const std::string &node)
@@ -38,11 +48,20 @@ Result<Datastore> open_datastore(const NetConf &conf, const std::string &node)
     datastore.site.store = name_of(config);
     datastore.site.node = node;
     datastore.site.lock_file = conf.ipam_lock_file;
-    if (config.backend != store::Backend::kLocal)
-        return fail(ErrorKind::kUnsupported, "this build reaches the local datastore only");
-    datastore.site.boot_file = config.local_path + ".boot";
-    datastore.store = store::open_local(config.local_path);
-    datastore.local = true;
+    switch (config.backend) {
+    case store::Backend::kLocal:
+        datastore.local = true;
+        datastore.site.boot_file = config.local_path + ".boot";
+        datastore.store = store::open_local(config.local_path);
+        break;
+    case store::Backend::kEtcd: {
+        TORTIE_TRY(datastore.store, open_with_etcd(config));
+        break;
+    }
+    case store::Backend::kKubernetes:
+        datastore.store = store::open_kubernetes(config.kubernetes, get_env);
+        break;
+    }
     return datastore;
 }
 
