@@ -2,6 +2,7 @@
 #include "store/local_database.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -118,7 +119,7 @@ int Database::on_busy(void *deadline, int attempts)
         return 0;
     const long wait_us = attempts < 8 ? 250 : 2000;
     const timespec wait = {0, wait_us * 1000};
-    ::nanosleep(&wait, nullptr);
+    ::ppoll(nullptr, 0, &wait, nullptr);
     return 1;
 }
 

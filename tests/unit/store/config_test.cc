@@ -110,7 +110,7 @@ TEST(StoreConfig, RefusesInCalicosWords)
 {
     EXPECT_EQ(error_of({{"DATASTORE_TYPE", "redis"}}), "unknown datastore type: redis");
     EXPECT_EQ(error_of({{"DATASTORE_TYPE", "etcdv3"}}), "no etcd endpoints specified");
-    EXPECT_EQ(error_of({{"ETCD_ENDPOINTS", "http://a:1"}, {"ETCD_DISCOVERY_SRV", "b"}}),
+    EXPECT_EQ(error_of({{"ETCD_ENDPOINTS", "http://192.0.2.1:1"}, {"ETCD_DISCOVERY_SRV", "b"}}),
               "multiple discovery or bootstrap options specified, use either \"etcdEndpoints\" or "
               "\"etcdDiscoverySrv\"");
     EXPECT_EQ(error_of({{"K8S_INSECURE_SKIP_TLS_VERIFY", "maybe"}}),
