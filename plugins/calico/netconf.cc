@@ -219,7 +219,6 @@ void read_datastore(Reader &reader, NetConf &conf)
 struct Limits {
     std::int64_t policy_setup_s = 0;
     std::int64_t datastore_s = 90;
-    std::int64_t connect_s = 10;
 };
 
 Result<> check_limits(const Limits &limits, NetConf &conf)
@@ -228,13 +227,10 @@ Result<> check_limits(const Limits &limits, NetConf &conf)
     if (limits.policy_setup_s < 0)
         return fail(ErrorKind::kInvalidInput,
                     "invalid pod startup delay of " + std::to_string(limits.policy_setup_s));
-    if (limits.datastore_s < 0 || limits.connect_s < 0)
-        return fail(ErrorKind::kInvalidInput,
-                    "datastore_timeout_seconds and "
-                    "datastore_connect_timeout_seconds must be positive");
+    if (limits.datastore_s < 0)
+        return fail(ErrorKind::kInvalidInput, "datastore_timeout_seconds must be positive");
     conf.policy_setup_timeout = std::chrono::seconds(std::min(limits.policy_setup_s, kLongest_s));
     conf.datastore_timeout = std::chrono::seconds(std::min(limits.datastore_s, kLongest_s));
-    conf.datastore_connect_timeout = std::chrono::seconds(std::min(limits.connect_s, kLongest_s));
     return {};
 }
 
@@ -261,7 +257,6 @@ Result<NetConf> parse_netconf(const cni::Json &config)
     Limits limits;
     reader.read("policy_setup_timeout_seconds", limits.policy_setup_s);
     reader.read("datastore_timeout_seconds", limits.datastore_s);
-    reader.read("datastore_connect_timeout_seconds", limits.connect_s);
     if (wrong)
         return fail(std::move(*wrong).within("failed to load netconf"));
     TORTIE_DO(check_limits(limits, conf));

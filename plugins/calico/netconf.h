@@ -5,8 +5,7 @@
 // value ("", 0, null) means the same as an absent key.
 // Source: spec calico-cni.md section 1, calico-v3.32.1.md section 4.
 //
-// Two keys are ours: `datastore_timeout_seconds` (what a call may take in all, 90) and
-// `datastore_connect_timeout_seconds` (10).
+// One key is ours: `datastore_timeout_seconds`, what a call may take in all (90).
 #pragma once
 
 #include <chrono>
@@ -90,7 +89,6 @@ struct NetConf {
     std::chrono::seconds policy_setup_timeout{0};  // 0: no waiting
     std::string endpoint_status_dir = "/var/run/calico/endpoint-status";
     std::chrono::milliseconds datastore_timeout{90'000};
-    std::chrono::milliseconds datastore_connect_timeout{10'000};
 
     std::string datastore_type;   // as given; empty: what the environment says
     StringPairs mesos_labels;     // args["org.apache.mesos"].network_info.labels

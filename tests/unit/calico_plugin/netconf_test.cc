@@ -42,7 +42,6 @@ TEST(NetConf, HasCalicosDefaults)
     EXPECT_EQ(conf.device_type, DeviceType::kVeth);
     EXPECT_FALSE(conf.dataplane_type);
     EXPECT_EQ(conf.datastore_timeout, std::chrono::seconds(90));
-    EXPECT_EQ(conf.datastore_connect_timeout, std::chrono::seconds(10));
     EXPECT_THAT(conf.datastore_environment, IsEmpty());
 }
 
@@ -134,7 +133,7 @@ TEST(NetConf, RefusesLimitsBelowZero)
     EXPECT_EQ(refusal(R"({"name": "n", "policy_setup_timeout_seconds": -1})"),
               "invalid pod startup delay of -1");
     EXPECT_EQ(refusal(R"({"name": "n", "datastore_timeout_seconds": -1})"),
-              "datastore_timeout_seconds and datastore_connect_timeout_seconds must be positive");
+              "datastore_timeout_seconds must be positive");
 }
 
 }  // namespace
