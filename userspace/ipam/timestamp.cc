@@ -32,7 +32,7 @@ std::optional<std::int64_t> offset_s(std::string_view text)
     const auto minutes = digits(text, 4, 2);
     if (!hours || !minutes || *hours > 23 || *minutes > 59)
         return std::nullopt;
-    const std::int64_t east = (*hours * 60 + *minutes) * 60;
+    const std::int64_t east = (std::int64_t{*hours} * 60 + *minutes) * 60;
     return text[0] == '+' ? east : -east;
 }
 

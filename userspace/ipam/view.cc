@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipam/view.h"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 namespace tortie::ipam {
@@ -12,12 +12,11 @@ std::vector<Cidr> read_ahead(const Hint &hint)
 {
     std::vector<Cidr> blocks;
     for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-        for (const Cidr &block : hint.roomy) {
-            if (block.addr.family() == family && is_block(block)) {
-                blocks.push_back(block);
-                break;
-            }
-        }
+        const auto found = std::find_if(
+            hint.roomy.begin(), hint.roomy.end(),
+            [&](const Cidr &block) { return block.addr.family() == family && is_block(block); });
+        if (found != hint.roomy.end())
+            blocks.push_back(*found);
     }
     return blocks;
 }
@@ -55,8 +54,10 @@ Result<View> view_of(std::span<store::Found> found)
     // A block that could not be read ahead is read again when it is wanted.
     for (store::Found &each : found.subspan(3)) {
         auto block = store::one<store::Block>(std::move(each));
-        if (block)
-            view.blocks.emplace(block->document.cidr, *std::move(block));
+        if (!block)
+            continue;
+        const Cidr cidr = block->document.cidr;
+        view.blocks.emplace(cidr, *std::move(block));
     }
     return view;
 }
