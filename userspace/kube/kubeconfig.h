@@ -18,13 +18,13 @@ using GetEnv = std::function<const char *(const char *name)>;
 
 // Empty texts are not said. What is said wins over the kubeconfig's word.
 struct AccessSettings {
-    std::string kubeconfig;    // paths, separated by colons: the first that says a thing wins
-    std::string api_endpoint;  // a URL
-    std::string cert_file;
-    std::string key_file;
-    std::string ca_file;
-    std::string token;
-    std::string current_context;
+    std::string kubeconfig{};    // paths, separated by colons: the first that says a thing wins
+    std::string api_endpoint{};  // a URL
+    std::string cert_file{};
+    std::string key_file{};
+    std::string ca_file{};
+    std::string token{};
+    std::string current_context{};
     bool insecure_skip_tls_verify = false;
     // KUBERNETES_SERVICE_HOST and the files below service_account, when there is neither a
     // kubeconfig nor an endpoint.
