@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "calico/calico.h"
+#include "calico/ipam.h"
 
 int main(int argc, char **argv)
 {
@@ -16,6 +17,8 @@ int main(int argc, char **argv)
     const std::string_view name = path.substr(path.rfind('/') + 1);
     if (name == "calico")
         return calico_cni::run_calico(arguments.subspan(1));
+    if (name == "calico-ipam")
+        return calico_cni::run_ipam(arguments.subspan(1));
     const std::string text = "Unknown binary name: " + std::string(name) + '\n';
     [[maybe_unused]] const auto ignored = write_all(2, text, "stderr");
     return 2;
