@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,8 +32,8 @@ constexpr std::string_view kHalfAnswer = ".answer.tmp";  // replace_file()'s
 // A leader that has taken our request when our time is over: its work is a few round trips.
 constexpr auto kGrace = 3s;
 
-// A request that is being written is a moment old.
-constexpr time_t kLeftoverAge_s = 60;
+// Between two looks at who has come: a fraction of the round trip they are at.
+constexpr int kLookMs = 2;
 
 // Of root's and private: requests make addresses, answers are believed.
 Result<> require_private(const std::string &folder)
@@ -81,36 +82,53 @@ Result<CombiningQueue> CombiningQueue::open(std::string folder)
     TORTIE_DO(require_private(folder));
     CombiningQueue queue(std::move(folder));
     TORTIE_TRY(queue.lead_, FileLock::try_acquire(queue.path("leader", ""), 0600));
+    if (!queue.leads())
+        TORTIE_DO(queue.announce());
     return queue;
 }
 
-Result<> CombiningQueue::enqueue(std::string_view request)
+CombiningQueue::~CombiningQueue()
 {
-    assert(!leads() && own_name_.empty());
-    if (request.size() > kMostBytes)
-        return fail(ErrorKind::kInvalidInput,
-                    "the request is longer than a waiting request may be");
+    if (!own_.valid())
+        return;
+    for (const std::string_view suffix : {kNew, kRequest})
+        ::unlink(path(own_name_, suffix).c_str());
+}
+
+Result<> CombiningQueue::announce()
+{
     const std::string name = fresh_name();
-    const std::string unfinished = path(name, kNew);
-    UniqueFd fd(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const std::string file = path(name, kNew);
+    UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd.valid())
-        return fail_errno(errno, "create " + unfinished);
-    ScopeExit undo([&] { ::unlink(unfinished.c_str()); });
-    // Locked before it can be seen (I1).
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) < 0)
-        return fail_errno(errno, "lock " + unfinished);
-    TORTIE_DO(write_all(fd.get(), request, unfinished));
-    if (::rename(unfinished.c_str(), path(name, kRequest).c_str()) < 0)
-        return fail_errno(errno, "rename " + unfinished);
-    undo.dismiss();
+        return fail_errno(errno, "create " + file);
+    // Before it can be taken for a request (I1).
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) < 0) {
+        const int err = errno;
+        ::unlink(file.c_str());
+        return fail_errno(err, "lock " + file);
+    }
     own_ = std::move(fd);
     own_name_ = name;
     return {};
 }
 
+Result<> CombiningQueue::enqueue(std::string_view request)
+{
+    assert(!leads() && own_.valid());
+    const std::string file = path(own_name_, kNew);
+    if (request.size() > kMostBytes)
+        return fail(ErrorKind::kInvalidInput,
+                    "the request is longer than a waiting request may be");
+    TORTIE_DO(write_all(own_.get(), request, file));
+    if (::rename(file.c_str(), path(own_name_, kRequest).c_str()) < 0)
+        return fail_errno(errno, "rename " + file);
+    return {};
+}
+
 Result<std::optional<std::string>> CombiningQueue::wait(Deadline deadline)
 {
-    assert(!leads() && !own_name_.empty());
+    assert(!leads() && own_.valid());
     const std::string leader = path("leader", "");
     auto lead = FileLock::acquire(leader, 0600, deadline.left());
     if (!lead) {
@@ -123,7 +141,6 @@ Result<std::optional<std::string>> CombiningQueue::wait(Deadline deadline)
     auto text = read_file(path(own_name_, kAnswer), kMostBytes);
     own_in_doubt_ = !text && ::access(path(own_name_, kTaken).c_str(), F_OK) == 0;
     forget(own_name_);
-    own_name_.clear();
     own_ = UniqueFd();
     if (!text)
         return std::optional<std::string>();
@@ -136,7 +153,6 @@ Result<> CombiningQueue::withdraw(Error why)
 {
     if (::unlink(path(own_name_, kRequest).c_str()) < 0)
         return {};
-    own_name_.clear();
     own_ = UniqueFd();
     return fail(std::move(why));
 }
@@ -154,14 +170,26 @@ void CombiningQueue::forget(std::string_view name) const
         ::unlink(path(name, suffix).c_str());
 }
 
+// A process that has made its file and not locked it yet loses it: it then goes its own way.
 void CombiningQueue::remove_leftover(const std::string &file) const
 {
     const std::string at = path(file, "");
-    struct stat st {};
-    if (file.ends_with(kHalfAnswer))
+    if (file.ends_with(kHalfAnswer) || !somebody_holds(at))
         ::unlink(at.c_str());
-    else if (::lstat(at.c_str(), &st) == 0 && st.st_mtime + kLeftoverAge_s < ::time(nullptr))
-        ::unlink(at.c_str());
+}
+
+void CombiningQueue::gather(std::chrono::milliseconds limit) const
+{
+    assert(leads());
+    const Deadline deadline = Deadline::in(limit);
+    const auto somebody_comes = [this] {
+        const auto files = files_in(folder_);
+        return std::any_of(files.begin(), files.end(), [this](const std::string &file) {
+            return file.ends_with(kNew) && somebody_holds(path(file, ""));
+        });
+    };
+    while (somebody_comes() && !deadline.passed())
+        ::poll(nullptr, 0, kLookMs);
 }
 
 std::optional<CombiningQueue::Waiting> CombiningQueue::take_one(const std::string &name, bool taken)

@@ -16,7 +16,8 @@
 //
 // In the folder, all root's and private:
 //   leader            flock(2): held by the process that leads
-//   <name>.request    a process waits. It holds flock(2) on the file as long as it lives
+//   <name>.new        a process is here and will wait: it still reads what it needs to know
+//   <name>.request    it waits. It holds flock(2) on the file, in all its names, while it lives
 //   <name>.taken      the same, renamed by the leader that works on it
 //   <name>.answer     for that process, which removes both
 //
@@ -59,16 +60,23 @@ public:
         bool in_doubt = false;
     };
 
-    // `folder` is made when missing, and tried once for the lead, without waiting.
+    // `folder` is made when missing, and tried once for the lead, without waiting. Who does not
+    // get it says that it is here.
     // Errors: kInvalidInput when the folder is not root's alone, kSystem.
     static Result<CombiningQueue> open(std::string folder);
+
+    CombiningQueue(CombiningQueue &&) noexcept = default;
+    CombiningQueue &operator=(CombiningQueue &&) = delete;
+    CombiningQueue(const CombiningQueue &) = delete;
+    CombiningQueue &operator=(const CombiningQueue &) = delete;
+    ~CombiningQueue();  // nothing of ours stays in the folder
 
     bool leads() const { return lead_.has_value(); }
 
     // Lets the others go on. A leader that returns without it lets go when the object dies.
     void stop_leading() { lead_.reset(); }
 
-    // Puts our request where a leader finds it. Only once, and not while leading.
+    // Puts our request where a leader finds it. Only once, and not by who leads.
     Result<> enqueue(std::string_view request);
 
     // Blocks until a leader has answered (its text), or until we lead (nullopt). Our own request
@@ -79,6 +87,10 @@ public:
     // A leader died while it worked on our own request: it may be done.
     bool own_in_doubt() const { return own_in_doubt_; }
 
+    // The leader's: gives those who are here until `limit` to put their requests. Returns at once
+    // when there are none.
+    void gather(std::chrono::milliseconds limit) const;
+
     // The leader's: the requests to serve now, oldest first, without our own.
     std::vector<Waiting> take();
 
@@ -88,6 +100,7 @@ public:
 private:
     explicit CombiningQueue(std::string folder) : folder_(std::move(folder)) {}
 
+    Result<> announce();
     std::string path(std::string_view name, std::string_view suffix) const;
     std::optional<Waiting> take_one(const std::string &name, bool taken);
     bool somebody_holds(const std::string &path) const;
@@ -97,8 +110,8 @@ private:
 
     std::string folder_;
     std::optional<FileLock> lead_;
-    std::string own_name_;  // empty: nothing of ours in the folder
-    UniqueFd own_;          // holds the lock on our request
+    std::string own_name_;
+    UniqueFd own_;  // holds the lock on our request; not valid: nothing of ours is in the folder
     bool own_in_doubt_ = false;
 };
 

@@ -17,7 +17,7 @@ namespace tortie::calico {
 namespace {
 
 // Longer than a pod's ADD or DEL takes between two of its writes.
-constexpr int kSecondLook_ms = 1000;
+constexpr int kSecondLookMs = 1000;
 
 Result<std::vector<ipam::EndpointAddress>> endpoint_addresses(store::Found found)
 {
@@ -105,7 +105,7 @@ Result<std::vector<ipam::Finding>> check_store(store::Store &store, const CheckO
     TORTIE_TRY(const auto first, look(store, options, deadline));
     if (first.empty())
         return first;
-    ::poll(nullptr, 0, kSecondLook_ms);
+    ::poll(nullptr, 0, kSecondLookMs);
     TORTIE_TRY(auto second, look(store, options, deadline));
     std::erase_if(second, [&](const ipam::Finding &now) {
         return std::none_of(first.begin(), first.end(),

@@ -266,9 +266,46 @@ TEST_F(CombiningTest, TakesABoundedNumberOfBoundedFiles)
     CombiningQueue leader = open();
     CombiningQueue waiter = open();
     EXPECT_FALSE(waiter.enqueue(std::string(CombiningQueue::kMostBytes + 1, 'x')).has_value());
-    EXPECT_EQ(files(), 1U);
+    EXPECT_THAT(leader.take(), IsEmpty());
     EXPECT_TRUE(waiter.enqueue(std::string(CombiningQueue::kMostBytes, 'x')).has_value());
     EXPECT_THAT(leader.take(), SizeIs(1));
+}
+
+TEST_F(CombiningTest, WaitsForThoseWhoAreHereAndForNobodyElse)
+{
+    CombiningQueue leader = open();
+    const auto alone = std::chrono::steady_clock::now();
+    leader.gather(10s);
+    EXPECT_LT(std::chrono::steady_clock::now() - alone, 5s);
+
+    {
+        const Process dead([&] { (void)new CombiningQueue(open()); });
+    }
+    leader.gather(10s);
+    EXPECT_LT(std::chrono::steady_clock::now() - alone, 5s);
+
+    const pid_t waiter = start_waiter("r", Deadline::in(20s));
+    std::vector<CombiningQueue::Waiting> waiting;
+    while (waiting.empty() && std::chrono::steady_clock::now() - alone < 15s) {
+        leader.gather(10s);
+        waiting = leader.take();
+    }
+    ASSERT_THAT(waiting, SizeIs(1));
+    EXPECT_TRUE(leader.answer(waiting[0], "done"));
+    leader.stop_leading();
+    EXPECT_EQ(result_of(waiter, "r"), "done");
+}
+
+TEST_F(CombiningTest, WhoGoesAnotherWayLeavesNothing)
+{
+    CombiningQueue leader = open();
+    {
+        CombiningQueue here = open();
+        EXPECT_EQ(files(), 2U);
+        CombiningQueue moved = std::move(here);
+        EXPECT_EQ(files(), 2U);
+    }
+    EXPECT_EQ(files(), 1U);
 }
 
 TEST_F(CombiningTest, RefusesAFolderThatOthersMayWriteTo)
