@@ -256,7 +256,7 @@ class Local(EtcdV3):
         self.etcd = self
 
     def conf(self, port=None, kubeconfig=None):
-        return {"datastore_type": "local"}
+        return {"datastore_type": "local", "policy": {"type": "k8s"}}
 
     def node(self, name=NODE, **metadata):
         self._put("nodes", "Node", name, {}, **metadata)
@@ -265,25 +265,14 @@ class Local(EtcdV3):
         for name in self.path.parent.glob("store.db*"):
             name.unlink()
 
-    def apply(self, *documents):
-        """As an operator does it. What the program printed."""
-        path = pathlib.Path("/run/apply.yaml")
-        path.write_text("---\n".join(json.dumps(document) + "\n" for document in documents))
-        return inside.tool(inside.bin_dir() / "calico-ipam", "-apply", path)
-
-    def pool(self, name, cidr, **spec):
-        self.apply({"apiVersion": "projectcalico.org/v3", "kind": "IPPool",
-                    "metadata": {"name": name}, "spec": {"cidr": cidr, "blockSize": 26, **spec}})
-
-    def reservation(self, name, *cidrs):
-        self.apply({"apiVersion": "projectcalico.org/v3", "kind": "IPReservation",
-                    "metadata": {"name": name}, "spec": {"reservedCIDRs": list(cidrs)}})
-
     # What the etcd store asks of etcd, from the file.
 
     def _run(self, statement, *values):
-        if not self.path.exists():
-            inside.tool(inside.bin_dir() / "calico-ipam", "-show")
+        if not self.path.exists():  # the first call of a plugin makes it
+            inside.tool("env", "CNI_COMMAND=STATUS", "CNI_PATH=/none", inside.bin_dir() / "calico",
+                        text=json.dumps({"cniVersion": "1.1.0", "name": "net", "type": "calico",
+                                         "nodename": NODE, "nodename_file_optional": True,
+                                         **self.conf()}), check=False)
         with contextlib.closing(sqlite3.connect(self.path, timeout=10)) as database:
             found = database.execute(statement, values).fetchall()
             database.commit()

@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""calico and calico-ipam on a real etcd, with pods and namespaces in a real kube-apiserver, as
+Calico's etcd datastore has them."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from tests.cluster import behaviours, case, plugin, stores
+from tests.cluster.case import V4
+
+
+class EtcdCase(case.Case):
+    sample = "etcd"
+
+    @classmethod
+    def make_store(cls):
+        return stores.EtcdV3(case.cluster())
+
+    def documents(self):
+        return self.store.raw("/calico/")
+
+
+class EtcdAddresses(behaviours.Addresses, EtcdCase):
+    pass
+
+
+class EtcdAnnotations(behaviours.Annotations, EtcdCase):
+    pass
+
+
+class EtcdLife(behaviours.Life, EtcdCase):
+    pass
+
+
+class EtcdEndpoints(EtcdCase):
+    def setUp(self):
+        super().setUp()
+        self.store.pool("lab-v4", V4)
+
+    def endpoint_of(self, pod):
+        [document] = [each for each in self.store.endpoints().values()
+                      if each["spec"].get("pod") == pod]
+        return document["spec"]
+
+    def test_floating_addresses_stand_in_the_endpoint(self):
+        _, answer = self.added(feature_control={"floating_ips": True}, annotations={
+            "cni.projectcalico.org/floatingIPs": '["192.0.2.1"]'})
+
+        self.assertEqual(self.endpoint_of("web")["ipNATs"], [
+            {"internalIP": answer.addresses[0].split("/")[0], "externalIP": "192.0.2.1"}])
+
+    def test_source_prefixes_stand_in_the_endpoint(self):
+        self.added(annotations={
+            "cni.projectcalico.org/allowedSourcePrefixes": '["192.0.2.77/24"]'})
+
+        self.assertEqual(self.endpoint_of("web")["allowSpoofedSourcePrefixes"], ["192.0.2.0/24"])
+
+    def test_a_container_without_kubernetes_has_a_profile_of_its_network(self):
+        conf = self.conf(policy=None, kubernetes=None, name="net1")
+        pod = plugin.Pod("none", conf, container="abc123")
+        pod.args = ""
+        self.addCleanup(pod.remove_namespace)
+
+        answer = self.succeeds(pod("ADD"))
+
+        [document] = self.store.endpoints().values()
+        spec = document["spec"]
+        self.assertEqual((spec["orchestrator"], spec["profiles"], spec["interfaceName"]),
+                         ("cni", ["net1"], "caliabc123"))
+        self.assertEqual(spec["ipNetworks"], answer.addresses)
+        [profile] = self.store.raw("/calico/resources/v3/projectcalico.org/profiles/").values()
+        self.assertEqual(profile["spec"]["labelsToApply"], {"net1": ""})
+        self.succeeds(pod("DEL"))
+        self.assertEqual(self.store.endpoints(), {})
+        self.assert_nothing_allocated()
+
+    def test_the_second_of_two_endpoints_serves_when_the_first_is_away(self):
+        good = self.conf()["etcd_endpoints"]
+
+        self.added(etcd_endpoints=f"https://127.0.0.1:2370,{good}")
+
+
+if __name__ == "__main__":
+    case.main()
