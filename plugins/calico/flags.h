@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include <tl/expected.hpp>
+#include "base/result.h"
 
 namespace tortie::calico_cni {
 

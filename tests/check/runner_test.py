@@ -100,8 +100,8 @@ class CommandLine(unittest.TestCase):
         ran = self.run_test("--list")
         self.assertEqual(ran.returncode, 0)
         self.assertEqual([line.split()[0] for line in ran.stdout.splitlines()],
-                         ["check", "dev", "netns", "fault", "asan", "clang", "tidy", "release",
-                          "fuzz", "e2e", "cluster"])
+                         ["check", "dev", "netns", "store", "fault", "asan", "clang", "tidy",
+                          "release", "fuzz", "e2e", "cluster"])
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")

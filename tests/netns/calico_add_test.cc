@@ -320,7 +320,7 @@ TEST_F(CalicoAdd, RefusesBeforeItChangesAnything)
                 HasSubstr("the gRPC dataplane is not supported by this plugin"));
     EXPECT_THAT(refusal({.pod = "web-1", .keys = R"(,"dataplane_options":{"type":"x"})"}),
                 HasSubstr("invalid dataplane type: x"));
-    EXPECT_THAT(refusal({.pod = "web-1", .keys = R"(,"readiness_gates":"http://x")"}),
+    EXPECT_THAT(refusal({.pod = "web-1", .keys = R"(,"readiness_gates":"http://gate.example")"}),
                 HasSubstr("\"code\": 7"));
     EXPECT_THAT(refusal({.pod = "web-1", .keys = R"(,"policy_setup_timeout_seconds":-1)"}),
                 HasSubstr("invalid pod startup delay of -1"));

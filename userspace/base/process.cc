@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 
 namespace tortie {
 namespace {
@@ -58,6 +59,11 @@ Result<> harden_process()
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     return {};
+}
+
+const char *get_env(const char *name)
+{
+    return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): these programs have one thread
 }
 
 }  // namespace tortie

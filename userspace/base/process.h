@@ -13,4 +13,8 @@ namespace tortie {
 // capabilities): its environment would then belong to somebody else (CVE-2024-33522).
 Result<> harden_process();
 
+// A variable of this process's environment, nullptr when it is not set. For where a process
+// begins: everything below is handed what it needs.
+const char *get_env(const char *name);
+
 }  // namespace tortie

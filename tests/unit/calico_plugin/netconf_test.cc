@@ -117,7 +117,7 @@ TEST(NetConf, ReadsLabelsOfMesosAndAnnotationsFromTheRuntime)
 
 TEST(NetConf, NamesTheKeyOfAWrongTypeAsGoDoes)
 {
-    EXPECT_EQ(refusal(R"({"name": "n", "readiness_gates": "http://x"})"),
+    EXPECT_EQ(refusal(R"({"name": "n", "readiness_gates": "http://gate.example"})"),
               "failed to load netconf: json: cannot unmarshal string into Go struct field "
               "NetConf.readiness_gates of type array");
     EXPECT_EQ(refusal(R"({"name": "n", "ipam": {"assign_ipv4": true}})"),
