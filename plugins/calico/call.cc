@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <map>
 
+#include "base/process.h"
 #include "calico/log.h"
 #include "calico/node_files.h"
 #include "cni/args.h"
@@ -131,7 +131,7 @@ std::vector<std::string> child_environment(const Call &call)
 
 std::string environment_variable(const char *name)
 {
-    const char *value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread
+    const char *value = get_env(name);
     return value == nullptr ? "" : value;
 }
 

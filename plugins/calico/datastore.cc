@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calico/datastore.h"
 
-#include <cstdlib>
 #include <utility>
 
+#include "base/process.h"
 #include "calico/with_cluster.h"
 #include "store/config.h"
 #include "store/etcd.h"
@@ -12,11 +12,6 @@
 
 namespace tortie::calico_cni {
 namespace {
-
-const char *get_env(const char *name)
-{
-    return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): a plugin has one thread
-}
 
 // What tells datastores apart on a node. No secrets: it stands in files and names of folders.
 std::string name_of(const store::Config &config)

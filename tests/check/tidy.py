@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""tests/check/tidy.py [--all] BUILD_DIR [FILE...]
+"""tests/check/tidy.py [--all | --product] BUILD_DIR [FILE...]
 
-clang-tidy 14 on the sources of BUILD_DIR's compile_commands.json: all, or the named ones. A file
+clang-tidy 14 on the sources of BUILD_DIR's compile_commands.json: all, those of what ships, or the
+named ones. A file
 that was clean is not looked at again while it, every header it includes, its flags and
 .clang-tidy are the same (build/tidy/ holds one empty file for each such state)."""
 import concurrent.futures
@@ -66,11 +67,12 @@ def _check(entry, state):
 
 
 def main(argv):
-    everything = "--all" in argv
-    build_dir, *files = [arg for arg in argv if arg != "--all"]
+    everything, product = "--all" in argv, "--product" in argv
+    build_dir, *files = [arg for arg in argv if not arg.startswith("--")]
     wanted = {str(pathlib.Path(file).resolve()) for file in files}
     entries = json.loads(pathlib.Path(build_dir, "compile_commands.json").read_text())
-    entries = [entry for entry in entries if everything or entry["file"] in wanted]
+    entries = [entry for entry in entries if everything or entry["file"] in wanted
+               or (product and str(ROOT / "tests") not in entry["file"])]
     dependencies = _dependencies(build_dir)
     _CLEAN.mkdir(parents=True, exist_ok=True)
 

@@ -203,9 +203,6 @@ std::string_view program_version()
 int run(const Plugin &plugin)
 {
     const auto start = std::chrono::steady_clock::now();
-    const auto get_env = [](const char *name) -> const char * {
-        return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): a plugin has one thread
-    };
     const std::string command = text_of(get_env("CNI_COMMAND"));
     const std::string container = text_of(get_env("CNI_CONTAINERID")).substr(0, 12);
     log::open(log::level_from(text_of(get_env("TORTIE_LOG"))),
