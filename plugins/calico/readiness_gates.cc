@@ -2,8 +2,8 @@
 #include "calico/readiness_gates.h"
 
 #include <chrono>
-#include <thread>
 
+#include "base/pause.h"
 #include "calico/call.h"
 #include "http/client.h"
 #include "http/url.h"
@@ -44,7 +44,7 @@ Result<> await_gate(const http::Url &url, Deadline deadline)
         TORTIE_DO(go_on());
         if (deadline.left() <= kBetween)
             return fail(ErrorKind::kTryAgain, "context deadline exceeded");
-        std::this_thread::sleep_for(kBetween);
+        pause_for(kBetween);
     }
     return {};
 }

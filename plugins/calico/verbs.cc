@@ -119,47 +119,44 @@ tl::expected<void, cni::CniError> check_endpoint(const Call &call, const Datasto
 
 // ---- GC ------------------------------------------------------------------------------------
 
-// What stands behind "<network>." in the handles that were released.
-std::set<std::string> containers_of(const std::vector<std::string> &handles,
-                                    const std::string &network)
-{
-    std::set<std::string> containers;
-    for (const std::string &handle : handles) {
-        if (handle.starts_with(network + '.'))
-            containers.insert(handle.substr(network.size() + 1));
-    }
-    return containers;
-}
-
-Result<> remove_endpoints_of(const Call &call, store::Store &store,
+// Endpoints that are documents: whatever a container of ours has, pod or not.
+Result<> remove_documents_of(const Call &call, store::Store &store,
                              const std::set<std::string> &containers)
 {
-    if (containers.empty())
-        return {};
-    const bool pods = store.endpoints_are_pods();
-    const store::Query query = pods ? store::Query(store::ListPodsOnNode{.node = call.node})
-                                    : store::Query(store::ListEndpoints{});
-    auto found = std::move(store.read({&query, 1}, call.deadline).front());
-    if (!found)
-        return fail(std::move(found).error());
-    for (const store::Stored &stored : *found) {
-        EndpointOwner owner{.node = call.node, .ns = {}, .pod = {}, .container_id = {}};
-        if (pods) {
-            const auto &pod = std::get<kube::Pod>(stored.document);
-            owner.ns = pod.meta.ns;
-            owner.pod = pod.meta.name;
-            owner.container_id = calico::container_of(pod);
-        } else {
-            const auto &endpoint = std::get<store::Endpoint>(stored.document);
-            owner = {.node = endpoint.node,
-                     .ns = endpoint.ns,
-                     .pod = endpoint.pod,
-                     .container_id = endpoint.container_id};
-        }
-        if (owner.node == call.node && containers.contains(owner.container_id))
-            TORTIE_DO(remove_endpoint(store, owner, call.deadline));
+    const store::Query query = store::ListEndpoints{};
+    TORTIE_TRY(
+        const auto endpoints,
+        store::all<store::Endpoint>(std::move(store.read({&query, 1}, call.deadline).front())));
+    for (const auto &[endpoint, revision] : endpoints) {
+        if (endpoint.node != call.node || !containers.contains(endpoint.container_id))
+            continue;
+        TORTIE_DO(remove_endpoint(store,
+                                  {.node = endpoint.node,
+                                   .ns = endpoint.ns,
+                                   .pod = endpoint.pod,
+                                   .container_id = endpoint.container_id},
+                                  call.deadline));
     }
     return {};
+}
+
+// Calico's role may not list pods: each is asked for by the name its addresses bore.
+Result<> remove_endpoints_of(const Call &call, store::Store &store,
+                             const std::vector<calico::Collected> &gone)
+{
+    std::set<std::string> containers;
+    for (const calico::Collected &one : gone) {
+        containers.insert(one.container_id);
+        if (!store.endpoints_are_pods() || one.pod.empty())
+            continue;
+        TORTIE_DO(remove_endpoint(
+            store,
+            {.node = call.node, .ns = one.ns, .pod = one.pod, .container_id = one.container_id},
+            call.deadline));
+    }
+    if (containers.empty() || store.endpoints_are_pods())
+        return {};
+    return remove_documents_of(call, store, containers);
 }
 
 tl::expected<void, cni::CniError> collect(const Call &call, const Datastore &datastore)
@@ -170,13 +167,13 @@ tl::expected<void, cni::CniError> collect(const Call &call, const Datastore &dat
     std::vector<std::string> valid;
     for (const cni::ValidAttachment &one : *listed)
         valid.push_back(one.container_id);
-    TORTIE_TRY(const auto handles,
+    TORTIE_TRY(const auto gone,
                coded(calico::collect_garbage(*datastore.store, datastore.site,
                                              call.request->network, valid, call.deadline)));
-    for (const std::string &handle : handles)
-        log::info("Released addresses of a container that is gone", {{"Handle", handle}});
-    return coded(
-        remove_endpoints_of(call, *datastore.store, containers_of(handles, call.request->network)));
+    for (const calico::Collected &one : gone)
+        log::info("Released addresses of a container that is gone",
+                  {{"Gone", one.container_id}, {"GonePod", one.ns + '/' + one.pod}});
+    return coded(remove_endpoints_of(call, *datastore.store, gone));
 }
 
 Result<> read_readiness(const Call &call, const Datastore &datastore)

@@ -17,8 +17,18 @@ from tests.check.tree import ROOT
 from tests.harness import tap
 
 _MB = 1_000_000
-_MOST_BYTES = {"portmap": 3.2 * _MB}
+_MOST_BYTES = {"portmap": 3.2 * _MB, "calico": 11 * _MB, "calico-ipam": 11 * _MB}
 _MOST_BYTES_OTHERS = 1.5 * _MB
+
+# Calls that would load the node's NSS or libraries, each inside a function of a library that
+# nothing of ours calls (docs/dependencies.md): sockets and names are our own.
+_KNOWN_WARNINGS = {
+    "unixDlOpen calls dlopen",  # SQLite's extensions
+    "BIO_lookup_ex calls getaddrinfo",
+    "BIO_gethostbyname calls gethostbyname",
+    "ares_getaddrinfo calls getservbyname",
+    "lookup_service calls getservbyport_r",
+}
 
 
 def is_static_pie(file, _):
@@ -74,7 +84,7 @@ def is_stripped_of_the_build(file, _):
 
 
 def is_small(file, path):
-    """at most 1.5 MB, portmap 3.2 MB"""
+    """at most 1.5 MB, portmap 3.2 MB, calico 11 MB"""
     most = _MOST_BYTES.get(path.name, _MOST_BYTES_OTHERS)
     if len(file.data) > most:
         yield f"{len(file.data)} bytes, at most {most:.0f}"
@@ -96,7 +106,7 @@ def linker_warnings(log):
     function = ""
     for line in log.splitlines():
         if found := re.search(r"in function `([^']+)'", line):
-            function = found.group(1)
+            function = found.group(1).split(".")[0]
         if found := re.search(r"Using '(\w+)' in statically linked applications", line):
             yield f"{function} calls {found.group(1)}"
         elif "warning:" in line:
@@ -119,7 +129,7 @@ def main(bin_dir, link_log=None):
         tap.say(f"{path.name}: {len(file.data)} bytes")
     if link_log:
         text = pathlib.Path(link_log).read_text(encoding="utf-8")
-        if problems := list(linker_warnings(text)):
+        if problems := sorted(set(linker_warnings(text)) - _KNOWN_WARNINGS):
             report.not_ok("linker warns of nothing new", *problems)
         else:
             report.ok("linker warns of nothing new")

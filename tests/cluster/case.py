@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every test of the plugins with real servers stands on: a control plane for the whole
 program, an empty datastore for each case, and the promise that nothing is left in the end."""
+import contextlib
 import os
 import unittest
 
@@ -87,6 +88,9 @@ class Case(StoreCase):
             if answer.status != 0:
                 left.append(f"DEL of {pod.name}: {answer.stdout}{answer.stderr}")
             pod.remove_namespace()
+        # The links of namespaces go when the kernel has time to take those apart.
+        with contextlib.suppress(AssertionError):
+            inside.until(lambda: not plugin.host_links(), seconds=5)
         left += [f"link {name}" for name in plugin.host_links()]
         left += verify.problems(self.store, own_sequences=not self.go_wrote)
         left += [f"{address} is held by {handle}" for address, handle in

@@ -141,7 +141,7 @@ class Matrix:
             child.append(plugin.start("calico", conf, env))
             answer = plugin.finish(child[0], time.monotonic())
             if answer.status == 0:
-                self.assertGreater(number, 3)
+                self.assertGreaterEqual(number, 3)
                 return self.succeeds(pod("DEL", self.direct))
             self.assertEqual(answer.status, -9, answer.stdout + answer.stderr)
             self.assert_clean_after_del(pod, f"killed at request {number}")
@@ -184,20 +184,20 @@ class Outages:
         self.assertNotEqual(self.queued(), [])
 
     def test_the_next_add_makes_up_for_the_queue(self):
-        pod, answer = self.added()
-        self.succeeds(pod("DEL", self.conf(**self.store.conf(port=1))))
+        pod, answer = self.added(conf=self.through)
+        self.del_while_away(pod)
 
-        self.added("next")
+        self.added("next", conf=self.through)
 
         self.assertEqual(self.queued(), [])
         self.assertIsNone(self.holder(answer.addresses[0]))
 
     def test_gc_makes_up_for_the_queue(self):
-        pod, _ = self.added()
-        self.succeeds(pod("DEL", self.conf(**self.store.conf(port=1))))
+        pod, _ = self.added(conf=self.through)
+        self.del_while_away(pod)
 
-        self.succeeds(pod("GC", cniVersion="1.1.0",
-                          **{"cni.dev/valid-attachments": []}))
+        self.succeeds(pod("GC", {**self.through, "cniVersion": "1.1.0",
+                                 "cni.dev/valid-attachments": []}))
 
         self.assertEqual(self.queued(), [])
         self.assert_nothing_allocated()
@@ -210,11 +210,16 @@ class Outages:
 
         self.assert_nothing_allocated()
 
+    def del_while_away(self, pod):
+        """The same datastore before and after: a release goes to no other."""
+        self.line.reset(lambda request: wire.closed)
+        self.succeeds(pod("DEL", self.through))
+        self.line.reset()
+        self.assertNotEqual(self.queued(), [])
+
     @staticmethod
     def queued():
-        folder = pathlib.Path("/var/lib/tortie/queue")
-        return [path.name for path in folder.rglob("*") if path.is_file()] \
-            if folder.exists() else []
+        return [path.name for path in pathlib.Path("/var/lib/tortie/queue").glob("*.release")]
 
     def tearDown(self):
         # What a failed test has queued is not the next one's.
@@ -231,7 +236,7 @@ class Tokens:
 
         answer = pod("ADD", self.conf(kubernetes={"kubeconfig": str(stale)}))
 
-        self.fails(answer, "connection is unauthorized", str(stale), code=_TRY_AGAIN)
+        self.fails(answer, "connection is unauthorized", code=_TRY_AGAIN)
         self.assertNotIn("expired-secret-token", answer.stdout + answer.stderr)
 
     def test_a_token_replaced_meanwhile_is_read_again(self):

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """calico and calico-ipam on the embedded store: one node, no server."""
+import json
 import pathlib
 import signal
 import sys
@@ -92,8 +93,10 @@ class LocalOperator(LocalCase):
         super().setUp()
         self.needs_ipam_program()
 
-    def run_ipam(self, *options):
-        return inside.tool(inside.bin_dir() / "calico-ipam", *options)
+    def run_ipam(self, *options, check=True):
+        path = pathlib.Path("/run/10-calico.conf")
+        path.write_text(json.dumps(self.conf()))
+        return inside.tool(inside.bin_dir() / "calico-ipam", "-conf", path, *options, check=check)
 
     def test_show_tells_who_has_which_address(self):
         self.store.pool("lab-v4", V4)
@@ -117,11 +120,11 @@ class LocalOperator(LocalCase):
         self.store.put("/calico/ipam/v2/handle/lost", {"block": {"10.80.3.0/26": 1},
                                                        "deleted": False})
 
-        shown = inside.tool(inside.bin_dir() / "calico-ipam", "-check", check=False)
+        shown = self.run_ipam("-check", check=False)
 
         self.assertIn(answer.addresses[0].split("/")[0], shown)
         self.assertIn("lost", shown)
-        inside.tool(inside.bin_dir() / "calico-ipam", "-check", "-repair", check=False)
+        self.run_ipam("-repair", check=False)
         self.assertNotIn("lost", self.store.handles())
         self.succeeds(pod("DEL"))
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls the plugins as a runtime does, and knows the pods that it gave them."""
+import contextlib
 import json
 import os
 import resource
@@ -58,8 +59,9 @@ def start(plugin, conf, env):
     """A process that has been given its input."""
     child = subprocess.Popen([inside.bin_dir() / plugin], env=env, stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    child.stdin.write(json.dumps(conf))
-    child.stdin.close()
+    with contextlib.suppress(BrokenPipeError):  # VERSION does not read it
+        child.stdin.write(json.dumps(conf))
+        child.stdin.close()
     child.stdin = None
     return child
 

@@ -35,8 +35,8 @@ class Objects:
         """The pod's metadata."""
         return self.kube.create(f"/api/v1/namespaces/{namespace}/pods", {
             "metadata": {"name": name, "annotations": annotations or {}, "labels": {"app": name}},
-            "spec": {"nodeName": node, "containers": [{"name": "main", "image": "none"}],
-                     **more}})["metadata"]
+            "spec": {"nodeName": node, "serviceAccountName": "default",
+                     "containers": [{"name": "main", "image": "none"}], **more}})["metadata"]
 
     def annotations(self, name, namespace="shop"):
         return self.kube.get(f"/api/v1/namespaces/{namespace}/pods/{name}")["metadata"].get(

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -157,10 +158,10 @@ std::size_t release_waiting(store::Store &store, const IpamSite &site, std::size
             deadline);
 }
 
-Result<std::vector<std::string>> collect_garbage(store::Store &store, const IpamSite &site,
-                                                 const std::string &network,
-                                                 std::span<const std::string> valid,
-                                                 Deadline deadline)
+Result<std::vector<Collected>> collect_garbage(store::Store &store, const IpamSite &site,
+                                               const std::string &network,
+                                               std::span<const std::string> valid,
+                                               Deadline deadline)
 {
     std::set<std::string> keep;
     for (const std::string &container : valid)
@@ -168,21 +169,23 @@ Result<std::vector<std::string>> collect_garbage(store::Store &store, const Ipam
     const store::Query query = store::ListBlocks{};
     TORTIE_TRY(const auto blocks,
                store::all<store::Block>(std::move(store.read({&query, 1}, deadline).front())));
-    std::set<std::string> stale;
+    std::map<std::string, store::StringMap> stale;
     for (const auto &block : blocks) {
         for (const store::Attribute &record : block.document.attributes) {
             const std::string handle = container_handle(record, network, site.node);
             if (!handle.empty() && !keep.contains(handle))
-                stale.insert(handle);
+                stale.emplace(handle, record.secondary.value_or(store::StringMap()));
         }
     }
-    std::vector<std::string> released;
-    for (const std::string &handle : stale) {
+    std::vector<Collected> released;
+    for (auto &[handle, owner] : stale) {
         TORTIE_TRY([[maybe_unused]] const HostLock lock,
                    HostLock::acquire(site.lock_file, deadline));
         const ipam::ReleaseNames names{.handle = handle, .legacy = {}, .legacy_always = false};
         TORTIE_DO(ipam::release_by_handle(store, site.node, names, deadline));
-        released.push_back(handle);
+        released.push_back({.container_id = handle.substr(network.size() + 1),
+                            .ns = owner["namespace"],
+                            .pod = owner["pod"]});
     }
     return released;
 }

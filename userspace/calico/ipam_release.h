@@ -78,11 +78,18 @@ using ClearEndpoint = std::function<Result<>(const PendingRelease &)>;
 std::size_t release_waiting(store::Store &store, const IpamSite &site, std::size_t most,
                             const ClearEndpoint &clear_endpoint, Deadline deadline);
 
+// A container whose addresses were released because the runtime has it no longer.
+struct Collected {
+    std::string container_id;
+    std::string ns;   // of its pod, as its addresses' records name it
+    std::string pod;  // empty: a container without pod
+};
+
 // The runtime still has the containers `valid` of this network, and no others: what others hold on
-// this node is released. Machines, tunnels and other networks are not touched. Their handles.
-Result<std::vector<std::string>> collect_garbage(store::Store &store, const IpamSite &site,
-                                                 const std::string &network,
-                                                 std::span<const std::string> valid,
-                                                 Deadline deadline);
+// this node is released. Machines, tunnels and other networks are not touched.
+Result<std::vector<Collected>> collect_garbage(store::Store &store, const IpamSite &site,
+                                               const std::string &network,
+                                               std::span<const std::string> valid,
+                                               Deadline deadline);
 
 }  // namespace tortie::calico
