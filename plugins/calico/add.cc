@@ -93,7 +93,12 @@ public:
             return join_network();
         TORTIE_DO(plan());
         TORTIE_DO(coded(go_on()));
+        return carry_out();
+    }
 
+private:
+    cni::Answer carry_out()
+    {
         TORTIE_TRY(addresses_, source_.acquire(facts_, plan_));
         ScopeExit undo_addresses([&] { source_.give_back(); });
         TORTIE_DO(coded(go_on()));
@@ -108,7 +113,6 @@ public:
         return print(link.mac);
     }
 
-private:
     Checked<void> read()
     {
         bool wants_node = false;

@@ -125,6 +125,7 @@ Result<> AddressSource::release_existing(const AddFacts &facts)
     else if (facts.pod && datastore_->store->endpoints_are_pods() &&
              facts.pod->node_name == call_->node)
         held = calico::addresses_of(*facts.pod);
+    releases.reserve(held.size());
     for (const IpAddr &ip : held)
         releases.push_back({.ip = ip, .handle = {}, .sequence = {}, .block = {}});
     if (releases.empty())

@@ -33,10 +33,10 @@ std::string lenient_args(const std::string &args)
 
 Result<Args> read_args(const cni::Request &request)
 {
-    static const std::vector<std::string_view> kKnown = {
+    static const std::vector<std::string_view> known = {
         "K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_UID",
         "IP",           "CNI_TEST_NAMESPACE"};
-    return cni::parse_args(lenient_args(request.args), kKnown);
+    return cni::parse_args(lenient_args(request.args), known);
 }
 
 Result<> take_args(const Args &args, Call &call)
@@ -125,7 +125,7 @@ std::vector<std::string> child_environment(const Call &call)
             environment.emplace_back(text);
     }
     for (const auto &[name, value] : ours)
-        environment.push_back(name + '=' + value);
+        environment.push_back(std::string(name).append("=").append(value));
     return environment;
 }
 

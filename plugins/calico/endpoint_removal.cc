@@ -80,7 +80,7 @@ void EndpointRemoval::take_pod(store::Held<kube::Pod> pod)
     remove(std::move(endpoint), std::move(pod.revision));
 }
 
-void EndpointRemoval::take_endpoints(std::vector<store::Held<store::Endpoint>> endpoints)
+void EndpointRemoval::take_endpoints(std::span<store::Held<store::Endpoint>> endpoints)
 {
     const calico::WorkloadIds ids = ids_of(owner_);
     bool any = false;
@@ -112,7 +112,7 @@ Result<> EndpointRemoval::take(std::span<store::Found> found)
         return {};
     }
     TORTIE_TRY(auto endpoints, store::all<store::Endpoint>(std::move(found.front())));
-    take_endpoints(std::move(endpoints));
+    take_endpoints(endpoints);
     return {};
 }
 

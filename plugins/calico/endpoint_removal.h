@@ -50,7 +50,7 @@ public:
 
 private:
     void take_pod(store::Held<kube::Pod> pod);
-    void take_endpoints(std::vector<store::Held<store::Endpoint>> endpoints);
+    void take_endpoints(std::span<store::Held<store::Endpoint>> endpoints);
     void remove(store::Endpoint endpoint, store::Revision revision);
 
     EndpointOwner owner_;

@@ -223,14 +223,14 @@ struct Limits {
 
 Result<> check_limits(const Limits &limits, NetConf &conf)
 {
-    constexpr std::int64_t kLongest_s = 24 * 60 * 60;
+    constexpr std::int64_t longest_s = std::int64_t{24} * 60 * 60;
     if (limits.policy_setup_s < 0)
         return fail(ErrorKind::kInvalidInput,
                     "invalid pod startup delay of " + std::to_string(limits.policy_setup_s));
     if (limits.datastore_s < 0)
         return fail(ErrorKind::kInvalidInput, "datastore_timeout_seconds must be positive");
-    conf.policy_setup_timeout = std::chrono::seconds(std::min(limits.policy_setup_s, kLongest_s));
-    conf.datastore_timeout = std::chrono::seconds(std::min(limits.datastore_s, kLongest_s));
+    conf.policy_setup_timeout = std::chrono::seconds(std::min(limits.policy_setup_s, longest_s));
+    conf.datastore_timeout = std::chrono::seconds(std::min(limits.datastore_s, longest_s));
     return {};
 }
 

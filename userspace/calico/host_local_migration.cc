@@ -44,17 +44,7 @@ public:
     Result<std::size_t> run()
     {
         TORTIE_DO(keep_tunnel_address());
-        std::size_t moved = 0;
-        if (!files().empty()) {
-            TORTIE_DO(replace_file(mark(), "", 0600));
-            TORTIE_DO(set_ready(false));
-            auto all = move_all();
-            if (!all) {
-                TORTIE_DO(set_ready(true));
-                return fail(std::move(all).error());
-            }
-            moved = *all;
-        }
+        TORTIE_TRY(const std::size_t moved, files().empty() ? 0 : move_while_not_ready());
         if (::access(mark().c_str(), F_OK) == 0)
             TORTIE_DO(set_ready(true));
         TORTIE_DO(remove_folder());
@@ -62,6 +52,16 @@ public:
     }
 
 private:
+    Result<std::size_t> move_while_not_ready()
+    {
+        TORTIE_DO(replace_file(mark(), "", 0600));
+        TORTIE_DO(set_ready(false));
+        auto moved = move_all();
+        if (!moved)
+            TORTIE_DO(set_ready(true));
+        return moved;
+    }
+
     // Stands in the folder from before we say "not ready" until it goes: who runs again after a
     // kill knows whose word that was.
     std::string mark() const { return place_.folder + "/migrating"; }

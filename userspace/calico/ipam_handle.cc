@@ -31,7 +31,7 @@ std::string vm_handle_id(std::string_view network, std::string_view ns, std::str
 {
     const std::string prefix = std::string(network.empty() ? "k8s-pod-network" : network) + ".vmi.";
     const std::string suffix = std::string(ns) + '.' + std::string(name);
-    const std::string whole = prefix + suffix;
+    std::string whole = prefix + suffix;
     if (whole.size() <= kMaxHandle)
         return whole;
     // A network's name can be longer than the whole handle may be: then the hash covers it, too.

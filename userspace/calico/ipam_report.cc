@@ -48,7 +48,7 @@ std::string owner_of(const store::Attribute &record, const std::string &handle)
         return value_at(record.secondary, "namespace") + '/' + pod;
     if (const std::string type = value_at(record.secondary, "type"); !type.empty())
         return "tunnel " + type;
-    if (const std::string note = value_at(record.secondary, "note"); !note.empty())
+    if (std::string note = value_at(record.secondary, "note"); !note.empty())
         return note;
     if (const std::string service = value_at(record.secondary, "service"); !service.empty())
         return "service " + service;
@@ -77,9 +77,9 @@ std::vector<Held> addresses_in(const store::Block &block)
         const auto index = block.allocations[ordinal];
         if (!index)
             continue;
-        static const store::Attribute kNobody;
+        static const store::Attribute nobody;
         const store::Attribute &record =
-            *index < block.attributes.size() ? block.attributes[*index] : kNobody;
+            *index < block.attributes.size() ? block.attributes[*index] : nobody;
         const std::string handle(store::handle_id_of(record.handle_id.value_or("")));
         const IpAddr ip = ipam::address_at(block.cidr, static_cast<std::uint32_t>(ordinal));
         held.push_back({.ip = ip,

@@ -41,7 +41,7 @@ ErrorKind kind_of(std::string_view name)
 void add_map(Record &record, std::string_view name, const kube::StringMap &map)
 {
     for (const auto &[key, value] : map)
-        record.add(name, key + '\n' + value);
+        record.add(name, std::string(key).append("\n").append(value));
 }
 
 kube::StringMap map_of(const Record &record, std::string_view name)

@@ -74,6 +74,7 @@ Result<> check_all(store::Store &store, std::span<const Resource> resources,
     TORTIE_TRY(auto held,
                store::all<store::Pool>(std::move(store.read({&query, 1}, deadline).front())));
     std::vector<store::Pool> pools;
+    pools.reserve(held.size());
     for (auto &pool : held)
         pools.push_back(std::move(pool.document));
     for (std::size_t i = 0; i < resources.size(); ++i) {
@@ -140,6 +141,7 @@ Result<std::vector<Applied>> apply(store::Store &store, std::vector<Resource> re
                                    Deadline deadline)
 {
     std::vector<store::Query> queries;
+    queries.reserve(resources.size());
     for (const Resource &resource : resources)
         queries.emplace_back(resource.key);
     std::vector<store::Found> found = store.read(queries, deadline);

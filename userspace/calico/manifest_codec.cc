@@ -32,7 +32,7 @@ struct Kind {
 
 const std::array<Kind, 5> &kinds()
 {
-    static const std::array<Kind, 5> kKinds = {{
+    static const std::array<Kind, 5> all = {{
         {"IPPool",
          "IPPool",
          {{"cidr", Type::kText},
@@ -73,7 +73,7 @@ const std::array<Kind, 5> &kinds()
           {"addresses", Type::kAny},
           {"interfaces", Type::kAny}}},
     }};
-    return kKinds;
+    return all;
 }
 
 tl::unexpected<Error> refuse(const std::string &what)
@@ -135,7 +135,7 @@ Result<> check_spec(json &spec, const Kind &kind)
 void fill_pool(json &spec, const PoolDefaults &defaults)
 {
     const auto fill = [&](const char *member, const json &value) {
-        if (!spec.contains(member) || spec[member] == "")
+        if (spec.value(member, json("")) == json(""))
             spec[member] = value;
     };
     fill("blockSize", defaults.block_size);
@@ -291,7 +291,7 @@ void compare(const std::string &path, const json &before, const json &after,
         const auto now = after.find(member);
         const json *from = old == before.end() ? nullptr : &*old;
         const json *to = now == after.end() ? nullptr : &*now;
-        const std::string at = path.empty() ? member : path + '.' + member;
+        const std::string at = path.empty() ? member : std::string(path).append(".").append(member);
         if (from != nullptr && to != nullptr && from->is_object() && to->is_object())
             compare(at, *from, *to, changes);
         else if (from == nullptr || to == nullptr || *from != *to)

@@ -52,9 +52,9 @@ Result<> check_blocks(const Cidr &cidr, const PoolText &pool)
 
 Result<> check_link_local(const Cidr &cidr)
 {
-    static const std::array<Cidr, 2> kLinkLocal = {*Cidr::parse("169.254.0.0/16"),
+    static const std::array<Cidr, 2> link_local = {*Cidr::parse("169.254.0.0/16"),
                                                    *Cidr::parse("fe80::/10")};
-    for (const Cidr &range : kLinkLocal) {
+    for (const Cidr &range : link_local) {
         if (range.contains(cidr.addr) || cidr.contains(range.addr))
             return refuse("spec.cidr: overlaps with the link-local range " + range.to_string());
     }

@@ -74,10 +74,10 @@ Record &Record::add(std::string_view name, std::string_view value)
 
 const std::string &Record::first(std::string_view name) const
 {
-    static const std::string kNone;
+    static const std::string none;
     const auto found = std::find_if(values_.begin(), values_.end(),
                                     [&](const auto &value) { return value.first == name; });
-    return found == values_.end() ? kNone : found->second;
+    return found == values_.end() ? none : found->second;
 }
 
 std::vector<std::string> Record::all(std::string_view name) const

@@ -64,8 +64,9 @@ std::optional<PendingRelease> entry_of(const std::string &path)
         return std::nullopt;
     log::warn("an entry of the release queue cannot be read and is set aside",
               {{"file", path}, {"error", entry.error().what()}});
-    if (entry.error().kind() == ErrorKind::kInvalidInput)
-        ::rename(path.c_str(), (path + ".corrupt").c_str());
+    if (entry.error().kind() == ErrorKind::kInvalidInput &&
+        ::rename(path.c_str(), (path + ".corrupt").c_str()) < 0)
+        log::warn("it could not be set aside", {{"file", path}});
     return std::nullopt;
 }
 

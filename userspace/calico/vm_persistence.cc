@@ -287,6 +287,19 @@ Result<std::optional<Assigned>> take_over(store::Store &store, const VmPod &vm,
     return kept;
 }
 
+// The pod is gone from the API server; the addresses' records still name it.
+static Result<> let_go_without_pod(store::Store &store, const std::string &node,
+                                   const std::string &network, const ipam::PodName &name,
+                                   Deadline deadline)
+{
+    TORTIE_TRY(const auto handles, handles_naming(store, network, name, deadline));
+    for (const auto &[handle, vmi] : handles) {
+        TORTIE_TRY(const bool going, machine_is_going(store, name.ns, vmi, deadline));
+        TORTIE_DO(clear_and_release(store, node, handle, name, going, deadline));
+    }
+    return {};
+}
+
 Result<> let_go(store::Store &store, const std::string &node, const std::string &network,
                 const std::string &ns, const std::string &pod,
                 const std::optional<kube::Pod> &pod_read, Deadline deadline)
@@ -296,14 +309,8 @@ Result<> let_go(store::Store &store, const std::string &node, const std::string 
     auto object = read_pod(store, ns, pod, pod_read, deadline);
     if (!object && object.error().kind() == ErrorKind::kUnsupported)
         return {};
-    if (!object && object.error().kind() == ErrorKind::kNotFound) {
-        TORTIE_TRY(const auto handles, handles_naming(store, network, name, deadline));
-        for (const auto &[handle, vmi] : handles) {
-            TORTIE_TRY(const bool going, machine_is_going(store, ns, vmi, deadline));
-            TORTIE_DO(clear_and_release(store, node, handle, name, going, deadline));
-        }
-        return {};
-    }
+    if (!object && object.error().kind() == ErrorKind::kNotFound)
+        return let_go_without_pod(store, node, network, name, deadline);
     if (!object)
         return fail(std::move(object).error().within(doing));
     const auto *owner = owner_of(object->owners, "VirtualMachineInstance", true);

@@ -25,11 +25,11 @@ Result<json> object_of(std::string_view text)
 
 const json &member(const json &object, const char *key)
 {
-    static const json kNull;
+    static const json null;
     if (!object.is_object())
-        return kNull;
+        return null;
     const auto found = object.find(key);
-    return found == object.end() ? kNull : *found;
+    return found == object.end() ? null : *found;
 }
 
 std::string text(const json &object, const char *key)

@@ -3,11 +3,11 @@
 
 #include <yaml.h>
 
-#include <array>
-#include <cstdio>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
+#include "base/base32.h"
 #include "kube/yaml_scalar.h"
 
 namespace tortie::kube {
@@ -167,9 +167,9 @@ std::string json_text(std::string_view value)
             text += '\\';
             text += c;
         } else if (static_cast<unsigned char>(c) < 0x20) {
-            std::array<char, 8> escaped{};
-            std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(c));
-            text += escaped.data();
+            text += "\\u00";
+            const auto byte = static_cast<std::uint8_t>(c);
+            text += hex_encode({&byte, 1});
         } else {
             text += c;
         }
