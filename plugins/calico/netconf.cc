@@ -223,7 +223,7 @@ struct Limits {
 
 Result<> check_limits(const Limits &limits, NetConf &conf)
 {
-    constexpr std::int64_t longest_s = std::int64_t{24} * 60 * 60;
+    const std::int64_t longest_s = std::int64_t{24} * 60 * 60;
     if (limits.policy_setup_s < 0)
         return fail(ErrorKind::kInvalidInput,
                     "invalid pod startup delay of " + std::to_string(limits.policy_setup_s));
