@@ -17,6 +17,7 @@
 #include "calico/coded.h"
 #include "calico/datastore.h"
 #include "calico/endpoint.h"
+#include "calico/endpoint_removal.h"
 #include "calico/endpoint_status.h"
 #include "calico/endpoint_write.h"
 #include "calico/host_local_conf.h"
@@ -109,6 +110,8 @@ private:
         undo_link.dismiss();
         undo_addresses.dismiss();
 
+        // The datastore is here: what DELs could not release while it was away, a few at a time.
+        release_queued(call_, datastore_, kFewQueued);
         await_policy();
         return print(link.mac);
     }

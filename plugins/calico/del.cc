@@ -21,8 +21,6 @@
 namespace tortie::calico_cni {
 namespace {
 
-constexpr std::size_t kMostOthers = 8;  // releases of other containers that one DEL makes up for
-
 bool is_away(const Error &error)
 {
     return error.kind() == ErrorKind::kTryAgain || error.kind() == ErrorKind::kUnknownOutcome;
@@ -112,7 +110,7 @@ private:
             return later(release, released ? removed.error().what() : released.error().what());
         TORTIE_DO(coded(removed));
         TORTIE_DO(coded(released));
-        release_queued(call_, datastore_, kMostOthers);
+        release_queued(call_, datastore_, kFewQueued);
         return std::string();
     }
 

@@ -63,7 +63,9 @@ private:
 Result<> remove_endpoint(store::Store &store, const EndpointOwner &owner, Deadline deadline);
 
 // Makes up to `most` releases that DELs have queued because this datastore was away.
+// Where there are none it costs a look into a folder.
 constexpr std::size_t kEverythingQueued = static_cast<std::size_t>(-1);
+constexpr std::size_t kFewQueued = 8;  // what one ADD or DEL makes up for
 void release_queued(const Call &call, const Datastore &datastore, std::size_t most);
 
 }  // namespace tortie::calico_cni
