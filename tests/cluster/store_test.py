@@ -10,7 +10,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.cluster import case, inside, servers, stores
 
-_PROGRAM = inside.bin_dir().parent / "tests/store/store_kubernetes"
+# Of the preset that builds tests, whichever the executables under test are of.
+_PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "build/dev/tests/store/store_kubernetes"
 
 
 class Contract:

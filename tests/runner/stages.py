@@ -108,7 +108,7 @@ def e2e(steps):
 
 def cluster(steps):
     """real kube-apiserver, etcd, kubelet: the Calico plugins on every datastore (root)"""
-    if steps.build("release") is None:
+    if steps.build("release") is None or steps.build("dev") is None:
         return
     env = {"TORTIE_BIN_DIR": str(BUILD / "release/bin")}
     if steps.programs("cluster", env=env) == 0:
