@@ -14,8 +14,8 @@ from tests.demo import screen, view
 from tests.e2e import machine, recorder
 from tests.e2e.case import pod_image
 from tests.e2e.containerd import Containerd
-from tests.e2e.node import (GO_DEBIAN, INSIDE, NODE_V4, NODE_V6, OURS, ROOT, Node, bin_dir,
-                            remove_cgroups, remove_node)
+from tests.e2e.node import (CALICO, CLIENT_V4, GO_DEBIAN, INSIDE, NODE_V4, OURS, ROOT, Node,
+                            bin_dir, remove_cgroups, remove_node)
 from tests.e2e.podman import Podman
 
 _HERE = pathlib.Path(__file__).parent
@@ -31,16 +31,23 @@ class Demo:
     def __init__(self, keep):
         self.node = Node(_FOLDER, _CGROUP, survive=keep)
         self.pods = []
+        self._runtime = None  # containerd, when it runs
 
     def prepare(self):
         chains = sorted((_HERE / "net.d").glob("*.conflist"))
         for chain in chains:
             shutil.copy(chain, self.node.folder / "net.d")
-        self.node.install(bin_dir())
+        self.node.install(bin_dir(), OURS + CALICO)
         self.node.install(GO_DEBIAN, ["bridge"])
-        recorder.record(self.node, OURS)
-        say(f"plugins in /opt/cni/bin: {' '.join(OURS)} of this tree, bridge of Debian; "
+        recorder.record(self.node, (*OURS, "calico"))
+        # What a node has from its own configuration: it forwards, and knows a way out.
+        self.node.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.node.run("ip", "route", "add", "default", "via", CLIENT_V4)
+        say(f"plugins in /opt/cni/bin: {' '.join(OURS + CALICO)} of this tree, bridge of Debian; "
             f"networks: {' '.join(chain.stem for chain in chains)}")
+        said = self.node.run("calico-ipam", "-apply", self.node.put(_HERE / "pools.yaml"),
+                             env={"PATH": f"/opt/cni/bin:{os.environ['PATH']}"})
+        say(f"calico-ipam -apply pools.yaml: {' '.join(said.split()) or 'done'}")
 
     def run_pods(self):
         self._start = {"containerd": self._containerd, "podman": self._podman}
@@ -50,17 +57,19 @@ class Demo:
             self.pods.append(pod)
             say(f"{pod.runtime} started pod {pod.name}, {' '.join(pod.addresses)}, in "
                 f"{time.monotonic() - started:.1f} s")
+        if self._runtime:
+            self._runtime.close()
 
     def _containerd(self, wanted):
-        say("starting containerd")
-        containerd = Containerd(self.node)
-        containerd.load(pod_image())
-        containerd.wait_for_network()
-        sandbox, _ = containerd.run_pod(wanted["name"], [
-            (protocol.upper(), port, inner) for protocol, port, inner in wanted["ports"]])
-        addresses = containerd.addresses(sandbox)
-        containerd.close()
-        return view.Pod(**wanted, id=sandbox, addresses=addresses)
+        if self._runtime is None:
+            say("starting containerd")
+            self._runtime = Containerd(self.node)
+            self._runtime.load(pod_image())
+            self._runtime.wait_for_network()
+        sandbox, _ = self._runtime.run_pod(wanted["name"], [
+            (protocol.upper(), port, inner) for protocol, port, inner in wanted["ports"]],
+            annotations=wanted["annotations"])
+        return view.Pod(**wanted, id=sandbox, addresses=self._runtime.addresses(sandbox))
 
     def _podman(self, wanted):
         podman = Podman(self.node, wanted["network"])
@@ -71,33 +80,36 @@ class Demo:
         return view.Pod(**wanted, id=container, addresses=addresses)
 
     def prove(self):
-        """Each host port asked from namespace `client`, which has a cable to the node."""
+        """Each host port asked from namespace `client`, which has a cable to the node, and one
+        pod asked by another."""
         tool, fetch = "curl", ("curl", "-sS", "-m", "3")
         if not shutil.which("curl"):  # Debian's static busybox crashes in wget -T
             tool, fetch = "wget", ("timeout", "3", "busybox", "wget", "-qO-")
         for pod in self.pods:
             for protocol, port, _ in pod.ports:
-                for address in (NODE_V4, NODE_V6):
-                    if ":" in address and not any(":" in own for own in pod.addresses):
-                        continue
-                    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-                    if protocol == "tcp":
-                        command = (*fetch, f"http://{where}/")
-                        answer = self.node.run(*command, netns="client", check=False)
-                        yield view.Proof(f"{tool} {command[-1]}", answer)
-                    else:
-                        answer = self.node.ask(address, port, protocol, "client")
-                        yield view.Proof(f"{protocol} to {where}", " ".join(answer or ()))
+                where = f"{NODE_V4}:{port}"
+                if protocol == "tcp":
+                    command = (*fetch, f"http://{where}/")
+                    answer = self.node.run(*command, netns="client", check=False)
+                    yield view.Proof(f"client: {tool} {command[-1]}", answer)
+                else:
+                    answer = self.node.ask(NODE_V4, port, protocol, "client")
+                    yield view.Proof(f"client: {protocol} to {where}", " ".join(answer or ()))
+        asking, asked = self.pods[:2]
+        command = (*fetch, f"http://{asked.addresses[0]}:80/")
+        answer = self.node.run(*command, check=False, netns=view.namespace(self.node, asking))
+        yield view.Proof(f"{asking.name}: {tool} {command[-1]}", answer)
 
     def show(self):
         """Prints the screen; False when a port did not answer as it should."""
         proofs = list(self.prove())
-        title = (f"A node with tortie's plugins: {' and '.join(self._start)} on Linux "
+        title = (f"A node with tortie's plugins, no cluster: {' and '.join(self._start)} on Linux "
                  f"{platform.release()}")
         rule = "─" * screen.WIDTH
         print(rule, screen.render(title, self.pods, view.reservations(self.node, self.pods),
                                   view.mappings(self.node, self.pods), proofs,
-                                  view.add_times(self.node, self.pods)), rule, sep="\n")
+                                  view.add_times(self.node, self.pods),
+                                  view.stored(self.node)), rule, sep="\n")
         return all(proof.answer for proof in proofs)
 
 
@@ -110,7 +122,8 @@ exec nsenter --target={node.pid} --mount --net --pid env \\
 """)
     enter.chmod(0o755)
     shown = os.path.relpath(enter)
-    for command in ("nft list table inet tortie", "iptables-save -t nat", "podman ps",
+    for command in ("/opt/cni/bin/calico-ipam -show", "ip route",
+                    "nft list table inet tortie", "iptables-save -t nat", "podman ps",
                     "ctr -n k8s.io tasks list", "ls -R /var/lib/cni/networks",
                     f"busybox wget -qO- http://{NODE_V4}:8080/"):
         say(f"look:    sudo {shown} {command}")

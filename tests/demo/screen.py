@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One screen: at most 40 lines of 100 columns."""
+import textwrap
 
 WIDTH, HEIGHT = 100, 40
 
@@ -15,11 +16,17 @@ def _section(title, hint, lines):
     return ["", f"{title:<{WIDTH - len(hint)}}{hint}".rstrip(), *lines]
 
 
-def render(title, pods, reservations, mappings, proofs, add_times):
+def _asked(pod):
+    """What the pod's author wanted, in a cell."""
+    return [" ".join(f"{key.rpartition('/')[2]}={value}"
+                     for key, value in pod.annotations.items())]
+
+
+def render(title, pods, reservations, mappings, proofs, add_times, stored):
     lines = [title]
     lines += _section("PODS", "", _table(
         [(pod.name, pod.runtime, f"network {pod.network}", pod.id[:12],
-          " ".join(pod.addresses)) for pod in pods]))
+          " ".join(pod.addresses), *_asked(pod)) for pod in pods]))
     lines += _section("RESERVATIONS", "found in", _table(
         [(held.address, held.pod, held.where) for held in reservations]))
     lines += _section("HOST PORTS, AND WHAT CARRIES THEM", "found by", _table(
@@ -32,6 +39,9 @@ def render(title, pods, reservations, mappings, proofs, add_times):
         [("", *plugins)]
         + [(pod, *(f"{times[plugin]:.1f}" if plugin in times else "-" for plugin in plugins))
            for pod, times in add_times.items()]))
+    lines += _section("AS STORED, IN CALICO'S FORM", "calico-ipam -show", [
+        line for text in stored for line in textwrap.wrap(
+            text, WIDTH - 4, initial_indent="  ", subsequent_indent="    ")])
     if len(lines) > HEIGHT:
         lines = [*lines[:HEIGHT - 1], f"  ... {len(lines) - HEIGHT + 1} more lines"]
     return "\n".join(line[:WIDTH] for line in lines)

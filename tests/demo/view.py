@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands on the node, read from the node and nowhere else."""
+import contextlib
+import ipaddress
 import json
 import re
+import sqlite3
 from dataclasses import dataclass
 
 from tests.e2e import chain, recorder
@@ -15,6 +18,7 @@ class Pod:
     id: str
     addresses: list
     ports: list  # (protocol, host port, port in the pod)
+    annotations: dict
 
 
 @dataclass
@@ -49,7 +53,45 @@ def _host_local(node, pods):
                               f"/var/lib/cni/networks/{network}/{address}")
 
 
-RESERVATIONS = (_host_local,)
+def namespace(node, pod):
+    """The path of the pod's network namespace, where its runtime has it."""
+    [added] = recorder.calls(node, plugin="calico", cmd="ADD", id=pod.id)
+    return added["netns"]
+
+
+def _documents(node):
+    """{key: document} of the embedded store."""
+    store = node.folder / "var-lib/tortie/store.db"
+    with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
+        return {name: json.loads(value) for name, value in
+                database.execute("SELECT name, value FROM documents ORDER BY name")}
+
+
+def _calico(node, pods):
+    """What blocks say of their addresses."""
+    names = {f"{pod.network}.{pod.id}": pod.name for pod in pods}
+    for key, block in _documents(node).items():
+        if "/assignment/" not in key:
+            continue
+        network = ipaddress.ip_network(block["cidr"])
+        for ordinal, index in enumerate(block["allocations"]):
+            if index is not None:
+                handle = block["attributes"][index]["handle_id"]
+                yield Reservation(str(network[ordinal]), names.get(handle, handle[:20]),
+                                  f"block {block['cidr']} of {block['affinity']}")
+
+
+RESERVATIONS = (_calico, _host_local)
+
+
+def stored(node):
+    """The last pod's endpoint and a block as they are in the store, one line each."""
+    found = _documents(node)
+    for kind in ("/workloadendpoints/", "/assignment/"):
+        key = [key for key in found if kind in key][-1]
+        document = found[key]
+        yield key
+        yield json.dumps(document.get("spec", document))
 
 
 def _nf_tables_map(node, protocol, port):

@@ -91,13 +91,13 @@ class Containerd:
             return all(condition.status for condition in conditions)
         until(ready, what="containerd reports its network ready")
 
-    def run_sandbox(self, name, ports=(), attempt=0):
+    def run_sandbox(self, name, ports=(), attempt=0, annotations=None):
         """The id of a new sandbox. `ports`: (protocol, host port, container port[, host IP])"""
-        config = self.config(name, ports, attempt)
+        config = self.config(name, ports, attempt, annotations)
         request = self.cri.RunPodSandboxRequest(config=config)
         return self.call("RunPodSandbox", request).pod_sandbox_id
 
-    def config(self, name, ports=(), attempt=0):
+    def config(self, name, ports=(), attempt=0, annotations=None):
         mappings = [self.cri.PortMapping(protocol=protocol, host_port=host, container_port=inner,
                                          host_ip="".join(address))
                     for protocol, host, inner, *address in ports]
@@ -105,6 +105,7 @@ class Containerd:
             metadata=self.cri.PodSandboxMetadata(name=name, uid=f"uid-{name}", namespace="default",
                                                  attempt=attempt),
             hostname=name, log_directory="/run/pod-logs", port_mappings=mappings,
+            annotations=annotations or {},
             linux=self.cri.LinuxPodSandboxConfig(cgroup_parent=f"/{self.node.cgroup}"))
 
     def run_container(self, sandbox, name, attempt=0):
@@ -121,9 +122,9 @@ class Containerd:
         until(lambda: self.node.ask(address, 80, seconds=1), what=f"pod {name} answers")
         return made.container_id
 
-    def run_pod(self, name, ports=(), attempt=0):
+    def run_pod(self, name, ports=(), attempt=0, annotations=None):
         """(sandbox, container)"""
-        sandbox = self.run_sandbox(name, ports, attempt)
+        sandbox = self.run_sandbox(name, ports, attempt, annotations)
         return sandbox, self.run_container(sandbox, name, attempt)
 
     def execute(self, container, *command):

@@ -24,6 +24,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GO_DEBIAN = pathlib.Path("/usr/lib/cni")
 OURS = ("loopback", "host-local", "tuning", "portmap")
+CALICO = ("calico", "calico-ipam")  # the second is a link to the first
 OTHERS = ("bridge", "ptp", "macvlan")  # the links of a chain that come from GO_DEBIAN
 NODE_V4, CLIENT_V4 = "198.51.100.1", "198.51.100.2"
 NODE_V6, CLIENT_V6 = "2001:db8:100::1", "2001:db8:100::2"
@@ -177,7 +178,7 @@ class Node:
         the old one."""
         for name in names:
             fresh = self.folder / "cni-bin" / f".{name}"
-            shutil.copy2(folder / name, fresh)
+            shutil.copy2(folder / name, fresh, follow_symlinks=False)
             fresh.rename(fresh.with_name(name))
 
     def put(self, path):
@@ -193,7 +194,8 @@ class Node:
     # --- commands and traffic ---
 
     def argv(self, *command, netns=None):
-        inside = ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
+        """`netns`: a name in /run/netns, or a path."""
+        inside = ["nsenter", f"--net={pathlib.Path('/run/netns', netns)}"] if netns else []
         return ["nsenter", f"--target={self.pid}", "--mount", "--net", "--pid", "--",
                 *inside, *map(str, command)]
 

@@ -20,6 +20,10 @@ def record(node, names):
     folder = node.folder / "cni-bin"
     for name in names:
         (folder / name).rename(folder / f"{name}.real")
+        for link in folder.iterdir():  # a second name of the plugin stays one
+            if link.is_symlink() and os.readlink(link) == name:
+                link.unlink()
+                link.symlink_to(f"{name}.real")
         (folder / name).write_bytes(pathlib.Path(__file__).read_bytes())
         (folder / name).chmod(0o755)
 
@@ -47,8 +51,9 @@ def main():
     said = sys.stdin.read()
     own = pathlib.Path(sys.argv[0])
     started = time.monotonic()
-    plugin = subprocess.run([own.with_name(own.name + ".real")], input=said, text=True,
-                            stdout=subprocess.PIPE)
+    # Under its own name: that is what some programs go by.
+    plugin = subprocess.run([own], executable=own.with_name(own.name + ".real"), input=said,
+                            text=True, stdout=subprocess.PIPE)
     elapsed = time.monotonic() - started
     with open(own.with_name(_LOG), "a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
