@@ -87,7 +87,8 @@ AddressRelease::AddressRelease(IpamSite site, ReleaseRequest request)
       names_{.handle = handle_id(request_.network, request_.container_id),
              .legacy = legacy_handle_id(request_.ns, request_.pod, request_.container_id),
              .legacy_always = request_.legacy_always},
-      cooldown_s_(ipam::known_cooldown(read_hint(site_), std::time(nullptr)))
+      hint_(read_hint(site_)),
+      cooldown_s_(ipam::known_cooldown(hint_, std::time(nullptr)))
 {
 }
 
@@ -105,12 +106,24 @@ Result<> AddressRelease::run(store::Store &store, std::span<store::Found> found,
         found = own;
     }
     TORTIE_TRY(auto view, ipam::release_view_of(found, cooldown_s_));
+    view.everywhere = ipam::known_everywhere(hint_, std::time(nullptr));
+    if (!cooldown_s_)
+        remember_cooldown(view.cooldown_s);
     TORTIE_TRY([[maybe_unused]] const HostLock lock, HostLock::acquire(site_.lock_file, deadline));
     TORTIE_DO(ipam::release_handles(store, site_.node, names_, std::move(view), deadline));
     if (may_be_vm(request_.pod))
         return let_go(store, site_.node, request_.network, request_.ns, request_.pod,
                       request_.pod_read, deadline);
     return {};
+}
+
+// Spares the next DELs of this node the configuration. What an allocation writes meanwhile is kept.
+void AddressRelease::remember_cooldown(std::int64_t cooldown_s) const
+{
+    ipam::Hint hint = read_hint(site_);
+    hint.cooldown_s = cooldown_s;
+    hint.cooldown_read_unix_s = std::time(nullptr);
+    write_hint(site_, hint);
 }
 
 Result<> AddressRelease::queue_for_later(const QueuedEndpoint &endpoint) const

@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "calico/ipam_site.h"
 #include "calico/release_queue.h"
+#include "ipam/hint.h"
 #include "ipam/release.h"
 #include "kube/objects.h"
 #include "store/store.h"
@@ -62,9 +63,12 @@ public:
     Result<> queue_for_later(const QueuedEndpoint &endpoint) const;
 
 private:
+    void remember_cooldown(std::int64_t cooldown_s) const;
+
     IpamSite site_;
     ReleaseRequest request_;
     ipam::ReleaseNames names_;
+    ipam::Hint hint_;
     std::optional<std::int64_t> cooldown_s_;
 };
 
