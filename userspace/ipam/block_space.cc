@@ -67,7 +67,8 @@ IpAddr address_at(const Cidr &block, std::uint32_t ordinal)
 {
     assert(ordinal < block_addresses(block));
     std::array<std::uint8_t, 16> bytes{};
-    const auto base = block.network().bytes_be();
+    const IpAddr network = block.network();
+    const auto base = network.bytes_be();
     std::copy(base.begin(), base.end(), bytes.begin());
     bytes[base.size() - 2] |= static_cast<std::uint8_t>(ordinal >> 8U);
     bytes[base.size() - 1] |= static_cast<std::uint8_t>(ordinal & 0xffU);
