@@ -8,6 +8,8 @@ add_library(tortie_hardened INTERFACE)
 add_library(tortie::hardened ALIAS tortie_hardened)
 if(TORTIE_HARDENED)
   set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  set(TORTIE_MAPS "${PROJECT_BINARY_DIR}/map")
+  file(MAKE_DIRECTORY "${TORTIE_MAPS}")
   target_compile_options(tortie_hardened INTERFACE
     -O2 -fPIE -ffunction-sections -fdata-sections -fvisibility=hidden
     -fstack-protector-strong -fstack-clash-protection
@@ -20,6 +22,8 @@ if(TORTIE_HARDENED)
   target_link_options(tortie_hardened INTERFACE
     -static-pie -s -Wl,--gc-sections
     -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
+    # What was linked, by archive: the bill of materials of the images is made from it.
+    "-Wl,-Map=${TORTIE_MAPS}/$<TARGET_PROPERTY:OUTPUT_NAME>.map"
     # libcrypto's relocations, packed: half a megabyte of calico. glibc 2.36 applies them.
     $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-Wl,-z,pack-relative-relocs>)
 endif()

@@ -11,7 +11,7 @@ _OWN = "tests/check/"
 _BANNED = (r"\bke(?:ep|pt) in sync\b|\bmust be in sync\b|\bhack(?:s|y|ish)?\b|\bkludge\b|\bfor now\b"
            r"|\btemporarily\b|\btemporary (?:fix|solution|workaround)\b|\bquick fix\b")
 _HOSTS = {"github.com", "www.apache.org", "www.cni.dev", "www.kernel.org", "spdx.org",
-          "www.debian.org"}
+          "www.debian.org", "in-toto.io", "slsa.dev"}
 _STANDARD_FOLDERS = {"usr", "etc", "var", "run", "opt", "srv", "tmp", "dev", "proc", "sys", "lib",
                      "bin", "sbin", "mnt", "build"}
 _WARN_LINES, _MOST_LINES = 400, 600

@@ -115,12 +115,20 @@ def cluster(steps):
         steps.count([Case("cluster tests", FAILED, "there is none in tests/cluster")])
 
 
+def image(steps):
+    """the container image: files, configuration, bill of materials, reproducible (root)"""
+    if steps.build("release") is None:
+        return
+    if steps.programs("image") == 0:
+        steps.count([Case("image tests", FAILED, "there is none in tests/image")])
+
+
 # Phases run one after the other, the lanes of a phase side by side (the second one at a lower
 # priority, for the first has deadlines), the stages of a lane in order.
 PHASES = (
     ((check, dev),),
     ((netns, store, fault), (asan, clang, tidy, release, fuzz)),
-    ((e2e, cluster),),
+    ((e2e, cluster, image),),
 )
 STAGES = {stage.__name__: stage for phase in PHASES for lane in phase for stage in lane}
 NEED_ROOT = {name for name, stage in STAGES.items() if stage.__doc__.endswith("(root)")}
