@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "portmap/carry.h"
+#include "portmap/local.h"
 
 // Ingress of an uplink: what clients send.
 SEC("tc")
@@ -31,6 +32,56 @@ int tt_pm_reply(struct __sk_buff *skb)
     if (skb->protocol == bpf_htons(ETH_P_IPV6))
         return carry(skb, true, TORTIE_PM_REPLY);
     return TC_ACT_UNSPEC;
+}
+
+// Hooks of a cgroup, usually the root: connect() and sendmsg() of the node's processes to loopback,
+// and what they are told afterwards. Each is optional.
+SEC("cgroup/connect4")
+int tt_pm_connect4(struct bpf_sock_addr *asked)
+{
+    return translate4(asked, false);
+}
+
+SEC("cgroup/sendmsg4")
+int tt_pm_sendmsg4(struct bpf_sock_addr *asked)
+{
+    return translate4(asked, false);
+}
+
+SEC("cgroup/recvmsg4")
+int tt_pm_recvmsg4(struct bpf_sock_addr *asked)
+{
+    return translate4(asked, true);
+}
+
+SEC("cgroup/getpeername4")
+int tt_pm_peer4(struct bpf_sock_addr *asked)
+{
+    return translate4(asked, true);
+}
+
+SEC("cgroup/connect6")
+int tt_pm_connect6(struct bpf_sock_addr *asked)
+{
+    return translate6(asked, false);
+}
+
+SEC("cgroup/sendmsg6")
+int tt_pm_sendmsg6(struct bpf_sock_addr *asked)
+{
+    return translate6(asked, false);
+}
+
+SEC("cgroup/recvmsg6")
+int tt_pm_recvmsg6(struct bpf_sock_addr *asked)
+{
+    return translate6(asked, true);
+}
+
+SEC("cgroup/getpeername6")
+int tt_pm_peer6(struct bpf_sock_addr *asked)
+{
+    return translate6(asked, true);
 }
 
 // Never attached. Run once by BPF_PROG_TEST_RUN, it tells userspace what the clock of the flow

@@ -115,8 +115,8 @@ static __always_inline struct nf_conn *find_conntrack(struct __sk_buff *skb,
 
 // What conntrack says about a packet's tuple, in `to`. `timeout_ms` is what the entry is given to
 // live; 0 leaves that alone. Returns 0, or why the packet cannot be carried.
-static __noinline __u32 ask_conntrack(struct __sk_buff *skb, const struct pm_tuple6 *tuple,
-                                      __u32 timeout_ms, struct flow_ends *to)
+static __always_inline __u32 ask_conntrack(struct __sk_buff *skb, const struct pm_tuple6 *tuple,
+                                           __u32 timeout_ms, struct flow_ends *to)
 {
     const bool v4 = is_mapped4(tuple->src_be);
     struct nf_conn *flow;

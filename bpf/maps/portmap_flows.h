@@ -57,8 +57,79 @@ static __noinline long delete_flow(const struct pm_tuple6 *tuple)
     return bpf_map_delete_elem(&tt_pm_flow4, &narrow);
 }
 
+// The same for a flow that nobody has answered yet.
+static __always_inline struct pm_flow *find_half(const struct pm_tuple6 *tuple)
+{
+    struct pm_tuple4 narrow;
+
+    if (!is_mapped4(tuple->src_be))
+        return bpf_map_lookup_elem(&tt_pm_half6, tuple);
+    narrow_tuple(&narrow, tuple);
+    return bpf_map_lookup_elem(&tt_pm_half4, &narrow);
+}
+
+static __noinline long store_half(const struct pm_tuple6 *tuple, const struct pm_flow6 *flow,
+                                  __u64 flags)
+{
+    struct pm_tuple4 narrow;
+    struct pm_flow4 narrow_flow;
+
+    if (!is_mapped4(tuple->src_be))
+        return bpf_map_update_elem(&tt_pm_half6, tuple, flow, flags);
+    narrow_tuple(&narrow, tuple);
+    narrow_flow.common = flow->common;
+    narrow_flow.addr_be = flow->addr_be[3];
+    narrow_flow.nexthop_be = flow->nexthop_be[3];
+    return bpf_map_update_elem(&tt_pm_half4, &narrow, &narrow_flow, flags);
+}
+
+// Copies an entry from the half-open table to the flow table. Returns 0, or an error.
+static __noinline long promote_entry(const struct pm_tuple6 *tuple, __u64 flags)
+{
+    struct pm_tuple4 narrow;
+
+    if (!is_mapped4(tuple->src_be)) {
+        const struct pm_flow6 *flow = bpf_map_lookup_elem(&tt_pm_half6, tuple);
+
+        return flow ? bpf_map_update_elem(&tt_pm_flow6, tuple, flow, flags) : -1;
+    }
+    narrow_tuple(&narrow, tuple);
+    const struct pm_flow4 *flow = bpf_map_lookup_elem(&tt_pm_half4, &narrow);
+
+    return flow ? bpf_map_update_elem(&tt_pm_flow4, &narrow, flow, flags) : -1;
+}
+
+static __noinline long delete_half(const struct pm_tuple6 *tuple)
+{
+    struct pm_tuple4 narrow;
+
+    if (!is_mapped4(tuple->src_be))
+        return bpf_map_delete_elem(&tt_pm_half6, tuple);
+    narrow_tuple(&narrow, tuple);
+    return bpf_map_delete_elem(&tt_pm_half4, &narrow);
+}
+
+static __noinline bool read_new_address_of_half(const struct pm_tuple6 *tuple, __u32 to_be[4])
+{
+    struct pm_tuple4 narrow;
+
+    if (!is_mapped4(tuple->src_be)) {
+        const struct pm_flow6 *flow = bpf_map_lookup_elem(&tt_pm_half6, tuple);
+
+        if (flow)
+            copy_address(to_be, flow->addr_be);
+        return flow != 0;
+    }
+    narrow_tuple(&narrow, tuple);
+    const struct pm_flow4 *flow = bpf_map_lookup_elem(&tt_pm_half4, &narrow);
+
+    if (flow)
+        map_address4(to_be, flow->addr_be);
+    return flow != 0;
+}
+
 // The address that packets of this direction get; 0 when the flow is not in the table.
-static __always_inline bool read_new_address(const struct pm_tuple6 *tuple, __u32 to_be[4])
+static __noinline bool read_new_address(const struct pm_tuple6 *tuple, __u32 to_be[4])
 {
     struct pm_tuple4 narrow;
 

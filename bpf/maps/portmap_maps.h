@@ -33,7 +33,7 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(key_size, 16);
+    __type(key, struct pm_pod_key);
     __type(value, struct pm_pod);
     __uint(max_entries, TORTIE_PM_MAX_PODS);
 } tt_pm_pod SEC(".maps");

@@ -3,15 +3,12 @@
 // Taking over a flow that conntrack has accepted, on a packet of either direction.
 #pragma once
 
-#include "lib/conntrack.h"
 #include "lib/packet.h"
 #include "lib/rewrite.h"
-#include "maps/portmap_counters.h"
-#include "maps/portmap_flows.h"
+#include "portmap/ask.h"
 #include "portmap/damper.h"
 #include "portmap/devices.h"
 #include "portmap/mapping.h"
-#include "portmap/route.h"
 
 #define TORTIE_EEXIST 17
 
@@ -42,7 +39,14 @@ static __always_inline void tuple_to_node(struct pm_tuple6 *to, const struct new
     to->pad = 0;
 }
 
-// Puts both directions of scratch's `flow` into the table. With BPF_NOEXIST, a flow whose tuple
+static __always_inline long store_by_mode(const struct pm_scratch *work, __u64 flags)
+{
+    return work->flow.mode == TORTIE_PM_FULL ? store_half(&work->other, &work->entry, flags)
+                                             : store_flow(&work->other, &work->entry, flags);
+}
+
+// Puts both directions of scratch's `flow` into the flow table, or, when the packet opens it, into
+// the half-open one. With BPF_NOEXIST, a flow whose tuple
 // behind the translation is in use is left to netfilter, which gives it another port. Returns 0, or
 // why not; then neither direction is in it.
 static __noinline __u32 store_new_flow(struct pm_scratch *work, const struct pm_pod *pod,
@@ -70,7 +74,7 @@ static __noinline __u32 store_new_flow(struct pm_scratch *work, const struct pm_
     entry->common.mtu = cut_mtu(flow->back_mtu);
     copy_address(entry->addr_be, flow->ends.node_be);
     copy_address(entry->nexthop_be, flow->back.nexthop_be);
-    failed = store_flow(&work->other, entry, flags);
+    failed = store_by_mode(work, flags);
     if (failed)
         return failed == -TORTIE_EEXIST ? TORTIE_PM_COLLISION : TORTIE_PM_TABLE;
 
@@ -83,10 +87,13 @@ static __noinline __u32 store_new_flow(struct pm_scratch *work, const struct pm_
     entry->common.mtu = cut_mtu(pod->mtu);
     copy_address(entry->addr_be, flow->ends.pod_be);
     any_address(entry->nexthop_be, is_mapped4(flow->ends.pod_be));
-    if (store_flow(&work->other, entry, BPF_ANY) == 0)
+    if (store_by_mode(work, BPF_ANY) == 0)
         return 0;
     tuple_from_pod(&work->other, flow);
-    delete_flow(&work->other);
+    if (flow->mode == TORTIE_PM_FULL)
+        delete_half(&work->other);
+    else
+        delete_flow(&work->other);
     return TORTIE_PM_TABLE;
 }
 
@@ -117,19 +124,25 @@ static __always_inline bool may_come_by(const struct pm_uplink *uplink, __u32 if
 // Asks conntrack about scratch's packet, and if it may be carried, puts its flow into the table.
 // On a packet from the pod, the client's are taken to come by where the answers go. Returns 0, or
 // why not.
-static __noinline __u32 adopt(struct __sk_buff *skb, struct pm_scratch *work)
+__noinline __u32 pm_adopt(struct __sk_buff *skb)
 {
-    const struct pm_tuple6 *tuple = &work->tuple;
-    const bool from_client = tuple->dir == TORTIE_PM_FORWARD;
-    struct new_flow *flow = &work->flow;
+    struct pm_scratch *work = scratch();
+    const struct pm_tuple6 *tuple;
+    struct new_flow *flow;
     const __u32 ifindex = skb->ifindex;
     struct pm_hostport *mapping;
     struct pm_uplink *out;
     struct pm_uplink *in;
     struct pm_pod *pod;
+    bool from_client;
     __u32 why;
 
-    why = ask_conntrack(skb, tuple, 0, &flow->ends);
+    if (!work)
+        return TORTIE_PM_TABLE;
+    tuple = &work->tuple;
+    flow = &work->flow;
+    from_client = tuple->dir == TORTIE_PM_FORWARD;
+    why = pm_ask_conntrack(skb, 0);
     if (why)
         return why;
     flow->l4_proto = tuple->l4_proto;
@@ -143,8 +156,9 @@ static __noinline __u32 adopt(struct __sk_buff *skb, struct pm_scratch *work)
     if (!from_client && pod->ifindex != ifindex)
         return TORTIE_PM_OTHERS_FLOW;
     tuple_from_pod(&work->other, flow);
-    if (!find_route(skb, &work->other, pod->ifindex, &flow->back))
-        return TORTIE_PM_NO_ROUTE;
+    why = pm_ask_route(skb, pod->ifindex);
+    if (why)
+        return why;
     flow->in_ifindex = from_client ? ifindex : flow->back.ifindex;
     in = bpf_map_lookup_elem(&tt_pm_uplink, &flow->in_ifindex);
     out = bpf_map_lookup_elem(&tt_pm_uplink, &flow->back.ifindex);

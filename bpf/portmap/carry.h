@@ -10,6 +10,8 @@
 #include "maps/portmap_counters.h"
 #include "maps/portmap_flows.h"
 #include "portmap/consider.h"
+#include "portmap/icmp.h"
+#include "portmap/send.h"
 
 union flow_key {
     struct pm_tuple4 v4;
@@ -100,43 +102,34 @@ static __always_inline bool needs_a_look(const struct pm_flow *flow, __u8 tcp_fl
 
 // The entry that carries the packet, or 0 and why there is none.
 static __always_inline struct pm_flow *flow_of(struct __sk_buff *skb, const union flow_key *key,
-                                               const bool v6, __u8 tcp_flags, __u32 *why)
+                                               const struct packet *p, const bool v6, __u32 *why)
 {
     struct pm_flow *flow = find_by_key(key, v6);
     struct pm_scratch *work;
 
-    if (flow && flow->in_ifindex == skb->ifindex && !needs_a_look(flow, tcp_flags))
+    if (flow && flow->in_ifindex == skb->ifindex && !needs_a_look(flow, p->tcp_flags))
         return flow;
+    // The kernel drops such a packet; it must not open, end or prolong a flow.
+    *why = TORTIE_PM_CHECKSUM;
+    if (!v6 && !header_sum_is_right(p->l3))
+        return 0;
+    // It drops these, too (RFC 4942 section 2.2): slow paths would take them for IPv4.
+    *why = TORTIE_PM_NO_MAPPING;
+    if (v6 && (is_mapped4(key->v6.src_be) || is_mapped4(key->v6.dst_be)))
+        return 0;
     *why = TORTIE_PM_TABLE;
     work = scratch();
     if (!work)
         return 0;
     widen_key(&work->tuple, key, v6);
-    *why = pm_consider(skb, tcp_flags);
+    *why = pm_consider(skb, p->tcp_flags);
+    if (*why == TORTIE_PM_CARRY_HALF)
+        return v6 ? bpf_map_lookup_elem(&tt_pm_half6, &key->v6)
+                  : bpf_map_lookup_elem(&tt_pm_half4, &key->v4);
     if (*why)
         return 0;
     *why = TORTIE_PM_TABLE;  // another packet may have taken it out again
     return find_by_key(key, v6);
-}
-
-static __always_inline int send_on(struct pm_flow *flow, const bool v6, const __u8 dir)
-{
-    const __u32 ifindex = flow->out_ifindex;
-    struct bpf_redir_neigh next = {};
-
-    if (dir == TORTIE_PM_FORWARD) {
-        count(TORTIE_PM_FORWARDED);
-        return (int)bpf_redirect_peer(ifindex, 0);
-    }
-    if (v6) {
-        next.nh_family = TORTIE_AF_INET6;
-        copy_address(next.ipv6_nh, ((struct pm_flow6 *)flow)->nexthop_be);
-    } else {
-        next.nh_family = TORTIE_AF_INET;
-        next.ipv4_nh = ((struct pm_flow4 *)flow)->nexthop_be;
-    }
-    count(TORTIE_PM_REPLIED);
-    return (int)bpf_redirect_neigh(ifindex, &next, sizeof(next), 0);
 }
 
 // Whether an IP header is one that its receiver would take. To the pod, the pod's kernel checks.
@@ -157,8 +150,14 @@ static __always_inline int carry(struct __sk_buff *skb, const bool v6, const __u
     __u32 why;
 
     found = parse(skb, v6, &p);
-    if (found == PARSED_NOT_OURS || found == PARSED_ICMP)
+    if (found == PARSED_NOT_OURS)
         return TC_ACT_UNSPEC;
+    if (found == PARSED_ICMP) {
+        // About flows that conntrack knows, netfilter translates them.
+        if (!tt_pm_state.full || tt_pm_state.off)
+            return TC_ACT_UNSPEC;
+        return v6 ? pm_icmp6(skb, dir) : pm_icmp4(skb, dir);
+    }
     if (found != PARSED)
         return leave_unparsed(skb, found, dir);
     // First of all: what every packet of the node that is not for us pays.
@@ -175,7 +174,7 @@ static __always_inline int carry(struct __sk_buff *skb, const bool v6, const __u
         return leave(TORTIE_PM_CHECKSUM);
 
     fill_key(&key, &p, v6, dir);
-    flow = flow_of(skb, &key, v6, p.tcp_flags, &why);
+    flow = flow_of(skb, &key, &p, v6, &why);
     if (!flow)
         return leave(why);
     fit = fits(skb, &p, v6, flow->mtu);
@@ -190,5 +189,6 @@ static __always_inline int carry(struct __sk_buff *skb, const bool v6, const __u
         count(TORTIE_PM_REWRITE);
         return TC_ACT_SHOT;
     }
+    count(to_pod ? TORTIE_PM_FORWARDED : TORTIE_PM_REPLIED);
     return send_on(flow, v6, dir);
 }

@@ -4,7 +4,7 @@
 // pod's epoch went on: is it still what it was when it entered the table?
 #pragma once
 
-#include "portmap/adopt.h"
+#include "portmap/full.h"
 
 static __always_inline __u32 or_default(__u32 configured_ms, __u32 default_ms)
 {
@@ -61,17 +61,40 @@ static __always_inline bool is_same_pair(const struct pm_tuple6 *tuple, const st
     return same_address(ends->node_be, new_addr_be) && ends->node_port_be == flow->port_be;
 }
 
-// Asks conntrack, and gives its entry time to live.
-static __noinline __u32 look_at_conntrack(struct __sk_buff *skb, struct pm_scratch *work,
-                                          __u32 tcp_flags)
+// What takes conntrack's place for a flow that was taken from its first packet.
+static __always_inline __u32 look_at_mapping(const struct pm_tuple6 *tuple,
+                                             const struct pm_flow *flow)
 {
-    const struct pm_tuple6 *tuple = &work->tuple;
-    struct pm_flow *flow = find_flow(tuple);
-    struct flow_ends *ends = &work->flow.ends;
+    const bool from_client = tuple->dir == TORTIE_PM_FORWARD;
+    struct pm_hostport *mapping;
+    __u32 new_addr_be[4];
+
+    if (!read_new_address(tuple, new_addr_be))
+        return TORTIE_PM_UNKNOWN_FLOW;
+    mapping = from_client ? find_mapping(tuple->dst_be, tuple->dst_port_be, tuple->l4_proto)
+                          : find_mapping(new_addr_be, flow->port_be, tuple->l4_proto);
+    if (!mapping || !may_be_full(mapping, pod_behind(mapping)))
+        return TORTIE_PM_INELIGIBLE;
+    if (!same_address(mapping->pod_addr_be, from_client ? new_addr_be : tuple->src_be) ||
+        mapping->pod_port_be != (from_client ? flow->port_be : tuple->src_port_be))
+        return TORTIE_PM_INELIGIBLE;
+    return 0;
+}
+
+// Asks conntrack, and gives its entry time to live.
+__noinline __u32 pm_look_at_conntrack(struct __sk_buff *skb, __u32 tcp_flags)
+{
+    struct pm_scratch *work = scratch();
+    const struct pm_tuple6 *tuple;
+    struct pm_flow *flow;
     struct pm_flow *other;
     __u32 new_addr_be[4];
     __u32 why;
 
+    if (!work)
+        return TORTIE_PM_TABLE;
+    tuple = &work->tuple;
+    flow = find_flow(tuple);
     if (!flow || !read_new_address(tuple, new_addr_be))
         return TORTIE_PM_UNKNOWN_FLOW;
     other_tuple(&work->other, tuple, new_addr_be, flow->port_be);
@@ -79,11 +102,11 @@ static __noinline __u32 look_at_conntrack(struct __sk_buff *skb, struct pm_scrat
     if (tuple->l4_proto == IPPROTO_TCP)
         note_closing(flow, other, tcp_flags, is_due(flow->looked, now_jiffies()));
     if (flow->mode != TORTIE_PM_ADOPTED)
-        return 0;
-    why = ask_conntrack(skb, tuple, timeout_of(tuple, flow, other, tcp_flags), ends);
+        return look_at_mapping(tuple, flow);
+    why = pm_ask_conntrack(skb, timeout_of(tuple, flow, other, tcp_flags));
     if (why)
         return why;
-    return is_same_pair(tuple, flow, new_addr_be, ends) ? 0 : TORTIE_PM_OTHERS_FLOW;
+    return is_same_pair(tuple, flow, new_addr_be, &work->flow.ends) ? 0 : TORTIE_PM_OTHERS_FLOW;
 }
 
 // The pod that the flow belongs to, while it is the same pod.
@@ -101,38 +124,44 @@ static __always_inline struct pm_pod *pod_of(const struct pm_tuple6 *tuple,
     return pod && pod->generation == flow->generation ? pod : 0;
 }
 
-// Routes change, and with them where the answers go.
-static __noinline bool refresh_route(struct __sk_buff *skb, const struct pm_tuple6 *tuple)
+// Routes change, and with them where the answers go. Without a route the flow waits for one: what
+// conntrack did not see it cannot take back.
+__noinline __u32 pm_refresh_route(struct __sk_buff *skb)
 {
+    struct pm_scratch *work = scratch();
     struct pm_uplink *uplink;
     struct pm_tuple4 narrow;
-    struct route back;
+    struct route *back;
 
-    if (!find_route(skb, tuple, skb->ifindex, &back))
-        return false;
-    uplink = bpf_map_lookup_elem(&tt_pm_uplink, &back.ifindex);
+    if (!work)
+        return TORTIE_PM_TABLE;
+    work->other = work->tuple;
+    if (pm_ask_route(skb, skb->ifindex))
+        return TORTIE_PM_NO_ROUTE;
+    back = &work->flow.back;
+    uplink = bpf_map_lookup_elem(&tt_pm_uplink, &back->ifindex);
     if (!uplink)
-        return false;
-    if (is_mapped4(tuple->src_be)) {
+        return TORTIE_PM_OTHER_UPLINK;
+    if (is_mapped4(work->tuple.src_be)) {
         struct pm_flow4 *flow;
 
-        narrow_tuple(&narrow, tuple);
+        narrow_tuple(&narrow, &work->tuple);
         flow = bpf_map_lookup_elem(&tt_pm_flow4, &narrow);
         if (!flow)
-            return false;
-        flow->common.out_ifindex = back.ifindex;
+            return TORTIE_PM_TABLE;
+        flow->common.out_ifindex = back->ifindex;
         flow->common.mtu = cut_mtu(uplink->mtu);
-        flow->nexthop_be = back.nexthop_be[3];
-        return true;
+        flow->nexthop_be = back->nexthop_be[3];
+        return 0;
     }
-    struct pm_flow6 *flow = bpf_map_lookup_elem(&tt_pm_flow6, tuple);
+    struct pm_flow6 *flow = bpf_map_lookup_elem(&tt_pm_flow6, &work->tuple);
 
     if (!flow)
-        return false;
-    flow->common.out_ifindex = back.ifindex;
+        return TORTIE_PM_TABLE;
+    flow->common.out_ifindex = back->ifindex;
     flow->common.mtu = cut_mtu(uplink->mtu);
-    copy_address(flow->nexthop_be, back.nexthop_be);
-    return true;
+    copy_address(flow->nexthop_be, back->nexthop_be);
+    return 0;
 }
 
 // The devices of a packet from the client. A flow whose pod is silent is kept when it is TCP: what
@@ -156,7 +185,6 @@ static __always_inline __u32 look_at_devices_to_pod(struct __sk_buff *skb,
 }
 
 static __always_inline __u32 look_at_devices_from_pod(struct __sk_buff *skb,
-                                                      const struct pm_tuple6 *tuple,
                                                       const struct pm_flow *flow,
                                                       struct pm_pod *pod)
 {
@@ -166,18 +194,24 @@ static __always_inline __u32 look_at_devices_from_pod(struct __sk_buff *skb,
     look_at_veth(skb, pod);
     if (pod->obstacles || (uplink && uplink->obstacles))
         return TORTIE_PM_OBSTACLE;
-    return refresh_route(skb, tuple) ? 0 : TORTIE_PM_NO_ROUTE;
+    return pm_refresh_route(skb);
 }
 
-// Returns 0 when the packet may be carried by its entry, or why the flow has to be forgotten.
-static __always_inline __u32 look(struct __sk_buff *skb, struct pm_scratch *work, __u32 tcp_flags)
+// Returns 0 when the packet may be carried by its entry, or why not. For every reason but
+// TORTIE_PM_NO_ROUTE the flow has to be forgotten.
+__noinline __u32 pm_look(struct __sk_buff *skb, __u32 tcp_flags)
 {
-    const struct pm_tuple6 *tuple = &work->tuple;
-    struct pm_flow *flow = find_flow(tuple);
+    struct pm_scratch *work = scratch();
+    const struct pm_tuple6 *tuple;
+    struct pm_flow *flow;
     struct pm_pod *pod;
     __u32 epoch;
     __u32 why;
 
+    if (!work)
+        return TORTIE_PM_TABLE;
+    tuple = &work->tuple;
+    flow = find_flow(tuple);
     if (!flow)
         return TORTIE_PM_UNKNOWN_FLOW;
     epoch = tt_pm_state.epochs[flow->epoch_slot % TORTIE_PM_EPOCHS];
@@ -186,10 +220,10 @@ static __always_inline __u32 look(struct __sk_buff *skb, struct pm_scratch *work
         return TORTIE_PM_INELIGIBLE;
     count(TORTIE_PM_LOOKED);
     why = tuple->dir == TORTIE_PM_FORWARD ? look_at_devices_to_pod(skb, tuple, flow, pod)
-                                          : look_at_devices_from_pod(skb, tuple, flow, pod);
+                                          : look_at_devices_from_pod(skb, flow, pod);
     if (why)
         return why;
-    why = look_at_conntrack(skb, work, tcp_flags);
+    why = pm_look_at_conntrack(skb, tcp_flags);
     if (why)
         return why;
     if (tcp_flags & (TORTIE_TCP_FIN | TORTIE_TCP_RST))

@@ -27,11 +27,22 @@ static __always_inline void fill_question(struct bpf_fib_lookup *ask, const __u3
     copy_address(ask->ipv6_dst, dst_be);
 }
 
+// Whether the node itself is where an address leads to, whatever device it stands on: what the rule
+// `fib daddr type local` asks.
+static __always_inline bool is_local(struct __sk_buff *skb, const struct pm_tuple6 *tuple)
+{
+    struct bpf_fib_lookup ask = {};
+
+    fill_question(&ask, tuple->src_be, tuple->dst_be);
+    ask.ifindex = skb->ifindex;
+    return bpf_fib_lookup(skb, &ask, sizeof(ask), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
 // The way from a pod back to its client. What the pod sends is routed before its source is
 // translated, as if it came by the veth. False when there is no plain route: none, a blackhole, an
 // IPv4 route by way of an IPv6 router, a client that is known on one link only.
-static __noinline bool find_route(struct __sk_buff *skb, const struct pm_tuple6 *reply,
-                                  __u32 veth_ifindex, struct route *to)
+static __always_inline bool find_route(struct __sk_buff *skb, const struct pm_tuple6 *reply,
+                                       __u32 veth_ifindex, struct route *to)
 {
     const bool v4 = is_mapped4(reply->dst_be);
     struct bpf_fib_lookup ask = {};

@@ -75,6 +75,10 @@ struct pm_podport {
 };
 
 // A pod with mapped ports, by each of its addresses.
+struct pm_pod_key {
+    __u32 addr_be[4];
+};
+
 struct pm_pod {
     __u32 ifindex;      // the node's end of its veth, in the node's network namespace
     __u32 generation;   // pm_state.last_generation + 1, taken atomically
@@ -237,6 +241,7 @@ TORTIE_ASSERT_SIZE(struct pm_hostport_key, 20);
 TORTIE_ASSERT_SIZE(struct pm_hostport, 24);
 TORTIE_ASSERT_SIZE(struct pm_podport_key, 20);
 TORTIE_ASSERT_SIZE(struct pm_podport, 4);
+TORTIE_ASSERT_SIZE(struct pm_pod_key, 16);
 TORTIE_ASSERT_SIZE(struct pm_pod, 32);
 TORTIE_ASSERT_SIZE(struct pm_uplink, 24);
 TORTIE_ASSERT_SIZE(struct pm_tuple4, 16);
@@ -257,6 +262,7 @@ TORTIE_ASSERT_AT(struct pm_state, epochs, 72 + 4 * 8192);
 TORTIE_ASSERT_POD(pm_hostport_key);
 TORTIE_ASSERT_POD(pm_hostport);
 TORTIE_ASSERT_POD(pm_podport_key);
+TORTIE_ASSERT_POD(pm_pod_key);
 TORTIE_ASSERT_POD(pm_pod);
 TORTIE_ASSERT_POD(pm_uplink);
 TORTIE_ASSERT_POD(pm_tuple4);
