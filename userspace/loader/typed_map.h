@@ -95,7 +95,7 @@ public:
 
     Result<std::optional<Value>> find(const Key &key) const
     {
-        Value value;
+        Value value{};
         TORTIE_TRY(const bool found, map_.find(&key, &value));
         return found ? std::optional<Value>(value) : std::nullopt;
     }
@@ -120,8 +120,8 @@ public:
     Result<> visit(const std::function<bool(const Key &, const Value &)> &each) const
     {
         return map_.visit([&](const std::uint8_t *key_bytes, const std::uint8_t *value_bytes) {
-            Key key;
-            Value value;
+            Key key{};
+            Value value{};
             std::memcpy(&key, key_bytes, sizeof(key));
             std::memcpy(&value, value_bytes, sizeof(value));
             return each(key, value);
