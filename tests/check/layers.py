@@ -13,9 +13,6 @@ OWNERS = {
     "boost/": ("userspace/http/response_reader.cc",),
     "openssl/": ("userspace/http/tls",),
     "ares.h": ("userspace/http/resolver.cc",),
-    "bpf/bpf.h": ("userspace/loader/",),
-    "bpf/btf.h": ("userspace/loader/",),
-    "bpf/libbpf.h": ("userspace/loader/",),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
 }
@@ -75,7 +72,7 @@ def plugins_include_no_other_plugin(tree):
 
 def libraries_are_included_by_their_owner_only(tree):
     """a third-party header is included only by the folder or file that owns the library"""
-    for folder in ("userspace", "plugins", "cmake"):
+    for folder in ("userspace", "plugins", "install", "cmake"):
         for quoted in (False, True):
             for name, number, found in _includes(tree, folder, quoted):
                 for prefix, owners in OWNERS.items():
@@ -85,7 +82,7 @@ def libraries_are_included_by_their_owner_only(tree):
 
 def costly_headers_are_not_included(tree):
     """no header that costs size or start-up, or reaches for the node's own libraries"""
-    for folder in ("userspace", "plugins"):
+    for folder in ("userspace", "plugins", "install"):
         for name, number, found in _includes(tree, folder, quoted=False):
             if found.group(1) in NEVER:
                 yield f"{name}:{number}: <{found.group(1)}> is not used here"
@@ -93,7 +90,7 @@ def costly_headers_are_not_included(tree):
 
 def sources_are_listed(tree):
     """every .cc stands in the CMakeLists.txt of its folder (a plugin's main.cc is implied)"""
-    for name in tree.select(("userspace", "plugins", "tests"), (".cc",)):
+    for name in tree.select(("userspace", "plugins", "install", "tests"), (".cc",)):
         folder, _, file = name.rpartition("/")
         if folder.startswith("plugins/") and file == "main.cc":
             continue

@@ -14,9 +14,9 @@ from tests.harness import tap
 
 
 def banned_symbols(build_dir):
-    """("object file: symbol") of every object of userspace/ and plugins/ below build_dir."""
+    """("object file: symbol") of every object of userspace/, plugins/ and install/ below build_dir."""
     build_dir = pathlib.Path(build_dir)
-    for folder in ("userspace", "plugins"):
+    for folder in ("userspace", "plugins", "install"):
         for path in sorted((build_dir / folder).rglob("*.o")):
             # userspace/sys/CMakeFiles/sys.dir/netns.cc.o is made from userspace/sys/netns.cc
             parts = path.relative_to(build_dir).parts
