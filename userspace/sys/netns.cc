@@ -37,6 +37,11 @@ Result<> check_file_system(const std::string &path)
                 "unknown FS magic on " + quoted + ": " + std::string(hex.begin(), end));
 }
 
+std::string switching_to(const std::string &path)  // twice, as the Go plugins say it
+{
+    return "error switching to ns " + path + ": Error switching to ns " + path;
+}
+
 // procfs holds much that is no namespace, and namespaces of other types; a path may also have
 // changed since it was looked at.
 Result<UniqueFd> open_netns(const std::string &path)
@@ -46,7 +51,7 @@ Result<UniqueFd> open_netns(const std::string &path)
     if (!fd.valid())
         return fail(go_error(errno, "open " + path));
     if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
-        return fail(ErrorKind::kInvalidInput, go_quoted(path) + " is not a network namespace");
+        return fail(ErrorKind::kInvalidInput, switching_to(path) + ": invalid argument");
     return fd;
 }
 
@@ -59,7 +64,7 @@ Result<NetnsScope> NetnsScope::enter(const std::string &path)
     if (!home.valid())
         return fail(go_error(errno, "open /proc/thread-self/ns/net"));
     if (::setns(there.get(), CLONE_NEWNET) < 0)
-        return fail(go_error(errno, "error switching to ns " + path));
+        return fail(go_error(errno, switching_to(path)));
     return NetnsScope(std::move(home));
 }
 

