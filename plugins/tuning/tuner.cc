@@ -15,7 +15,7 @@ namespace {
 
 using Applied = tl::expected<void, cni::CniError>;
 
-// The original hands the kernel's refusal on bare: "invalid argument".
+// The original hands the kernel's refusal on bare, "invalid argument"; the log says of what.
 Applied bare(Result<> done)
 {
     if (done)
@@ -23,8 +23,9 @@ Applied bare(Result<> done)
     const Error &error = done.error();
     if (error.sys_errno() == 0)
         return tl::make_unexpected(cni::CniError(error));
-    return tl::make_unexpected(
-        cni::CniError(cni::Code::kUnspecified, go_errno_text(error.sys_errno()), error.what()));
+    cni::CniError refusal(cni::Code::kUnspecified, go_errno_text(error.sys_errno()));
+    refusal.cause = error.what();
+    return tl::make_unexpected(std::move(refusal));
 }
 
 bool logged(const Result<> &done)

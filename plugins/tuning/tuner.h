@@ -31,7 +31,7 @@ public:
 
     // Sets everything in `wanted`, in the order of the original plugin: sysctls, MAC, promisc,
     // MTU, allmulti, queue length. `before` is what read() gave. Stops at the first failure,
-    // whose message is the kernel's refusal and nothing else, with what was refused as details.
+    // whose message is the kernel's refusal and nothing else, with what was refused as its cause.
     tl::expected<void, cni::CniError> apply(const Settings &wanted, const Settings &before);
 
     // Puts back what apply() changed. False, and logged, when something could not be.

@@ -32,21 +32,20 @@ Result<std::map<std::string, std::string, std::less<>>> parse_args(
         const std::size_t equals = pair.find('=');
         if (equals == std::string_view::npos ||
             pair.find('=', equals + 1) != std::string_view::npos)
-            return fail(ErrorKind::kInvalidInput,
-                        "ARGS: invalid pair \"" + std::string(pair) + '"');
+            return fail(ErrorKind::kInvalidInput, "ARGS: invalid pair " + go_quoted(pair));
         const std::string_view key = pair.substr(0, equals);
         const std::string_view value = pair.substr(equals + 1);
         if (key == "IgnoreUnknown") {
             const auto flag = boolean(value);
             if (!flag)
                 return fail(ErrorKind::kInvalidInput,
-                            "ARGS: error parsing value of pair \"" + std::string(pair) +
-                                "\": boolean unmarshal error: invalid input " + std::string(value));
+                            "ARGS: error parsing value of pair " + go_quoted(pair) +
+                                ": boolean unmarshal error: invalid input " + ascii_lower(value));
             ignore_unknown = *flag;
         } else if (std::find(known.begin(), known.end(), key) != known.end()) {
             args.insert_or_assign(std::string(key), std::string(value));
         } else {
-            unknown += (unknown.empty() ? "\"" : " \"") + std::string(pair) + '"';
+            unknown += (unknown.empty() ? "" : " ") + go_quoted(pair);
         }
     }
     if (!ignore_unknown && !unknown.empty())

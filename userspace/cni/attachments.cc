@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cni/attachments.h"
 
+#include <string>
+
 namespace tortie::cni {
 
 Result<std::optional<std::vector<ValidAttachment>>> valid_attachments(const Json &config)
@@ -11,6 +13,11 @@ Result<std::optional<std::vector<ValidAttachment>>> valid_attachments(const Json
         TORTIE_TRY(const auto entries, config.elements(key));
         std::vector<ValidAttachment> valid;
         for (const Json &entry : entries) {
+            // Taken for an entry that names nobody, it would have everybody collected.
+            if (!entry.is_object())
+                return fail(ErrorKind::kInvalidInput, "json: cannot unmarshal an element of " +
+                                                          std::string(key) +
+                                                          " that is not an object");
             ValidAttachment one;
             TORTIE_TRY(one.container_id, entry.string("containerID"));
             TORTIE_TRY(one.ifname, entry.string("ifname"));

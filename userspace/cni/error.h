@@ -29,6 +29,7 @@ struct CniError {
     Code code = Code::kUnspecified;
     std::string msg;
     std::string details;
+    std::string cause = {};  // for the log alone, where the original's answer says less
 
     CniError(Code c, std::string m, std::string d = {})
         : code(c), msg(std::move(m)), details(std::move(d))

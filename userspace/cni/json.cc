@@ -8,6 +8,7 @@
 
 #include "base/json_nesting.h"
 #include "base/strings.h"
+#include "cni/json_text.h"
 
 namespace tortie::cni {
 namespace {
@@ -53,7 +54,7 @@ public:
     std::string text;
 };
 
-// Looks for a key that stands twice in the object at one of the top-level keys.
+// Looks for a key that stands twice in the object at a top-level key, or in two such objects.
 class RepeatedKeys : public Visitor {
 public:
     explicit RepeatedKeys(std::string_view top_level_key) : top_level_key_(top_level_key) {}
@@ -66,7 +67,6 @@ public:
     {
         if (depth_ == 1) {
             inside_ = equals_ignore_case(name, top_level_key_);
-            seen_.clear();
         } else if (depth_ == 2 && inside_ && !seen_.insert(name).second) {
             found_ = true;
         }
@@ -200,6 +200,8 @@ Result<Json> Json::parse_object(std::string_view text)
         return fail(ErrorKind::kInvalidInput,
                     "invalid character '\xc3\xaf' looking for beginning of value");
     auto value = std::make_shared<nlohmann::json>(nlohmann::json::parse(text, nullptr, false));
+    if (value->is_discarded())
+        *value = nlohmann::json::parse(with_valid_characters(text), nullptr, false);
     if (value->is_discarded())
         return fail(ErrorKind::kInvalidInput, parse_error_of(text));
     if (!value->is_object())

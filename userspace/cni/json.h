@@ -29,7 +29,8 @@ class Json {
 public:
     Json() = default;
 
-    // One object and nothing after it: at most 64 levels deep and valid UTF-8.
+    // One object and nothing after it, at most 64 levels deep. What is no character in it is read
+    // as U+FFFD.
     // Errors: kInvalidInput with the parser's words.
     static Result<Json> parse_object(std::string_view text);
 

@@ -59,11 +59,6 @@ tl::expected<Request, CniError> read_request(Environment env, const Call &call)
     if (!is_valid_name(*name))
         return refuse(Code::kInvalidConfiguration, "invalid characters found in network name",
                       *name);
-    auto version = config->string("cniVersion");
-    if (!version)
-        return refuse(Code::kDecoding,
-                      "error unmarshall network config: " + version.error().what());
-
     request.command = std::move(env.command);
     request.container_id = std::move(env.container_id);
     request.netns = std::move(env.netns);
@@ -71,11 +66,19 @@ tl::expected<Request, CniError> read_request(Environment env, const Call &call)
     request.args = std::move(env.args);
     request.path = std::move(env.path);
     request.search_path = std::move(env.search_path);
-    request.cni_version = version->empty() ? "0.1.0" : *std::move(version);
     request.network = *std::move(name);
     request.stdin_text = *std::move(text);
     request.config = *std::move(config);
     return request;
+}
+
+tl::expected<std::string, CniError> read_version(const Json &config)
+{
+    auto version = config.string("cniVersion");
+    if (!version)
+        return refuse(Code::kDecoding,
+                      "decoding version from network config: " + version.error().what());
+    return version->empty() ? "0.1.0" : *std::move(version);
 }
 
 struct Verb {
@@ -119,6 +122,7 @@ Answer answer(const Plugin &plugin, Environment env, const Call &call)
     const Verb verb = find_verb(plugin, request.command);
     if (!verb.known)
         return refuse(Code::kInvalidEnvironment, "unknown CNI_COMMAND: " + request.command);
+    TORTIE_TRY(request.cni_version, read_version(request.config));
     if (auto refusal = version_refusal(request.command, request.cni_version))
         return tl::make_unexpected(*std::move(refusal));
 
@@ -159,9 +163,10 @@ void log_outcome(const Outcome &outcome, const std::string &command,
 {
     if (outcome.failure) {
         const std::string code = std::to_string(static_cast<unsigned>(outcome.failure->code));
-        log::error(
-            "failed",
-            {{"code", code}, {"msg", outcome.failure->msg}, {"details", outcome.failure->details}});
+        log::error("failed", {{"code", code},
+                              {"msg", outcome.failure->msg},
+                              {"details", outcome.failure->details},
+                              {"cause", outcome.failure->cause}});
         return;
     }
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <vector>
 
 #include "base/strings.h"
@@ -14,7 +15,25 @@ namespace {
 constexpr std::array<std::string_view, 7> kVersions = {"0.1.0", "0.2.0", "0.3.0", "0.3.1",
                                                        "0.4.0", "1.0.0", "1.1.0"};
 
-using Numbers = std::array<int, 3>;  // major, minor, micro
+using Numbers = std::array<std::int64_t, 3>;  // major, minor, micro
+
+// Go's Atoi, which takes a sign.
+Result<std::int64_t> number_of(std::string_view part, std::string_view text)
+{
+    const bool is_signed = text.starts_with('+') || text.starts_with('-');
+    const std::string_view digits = text.substr(is_signed ? 1 : 0);
+    const bool is_number = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos;
+    const auto number = is_number
+                            ? parse_number<std::int64_t>(text.starts_with('+') ? digits : text)
+                            : std::nullopt;
+    if (number)
+        return *number;
+    const std::string quoted = go_quoted(text);
+    return fail(ErrorKind::kInvalidInput,
+                "failed to convert " + std::string(part) + " version part " + quoted +
+                    ": strconv.Atoi: parsing " + quoted +
+                    (is_number ? ": value out of range" : ": invalid syntax"));
+}
 
 // Missing parts are 0, as in Go's ParseVersion.
 Result<Numbers> numbers_of(std::string_view version)
@@ -23,16 +42,10 @@ Result<Numbers> numbers_of(std::string_view version)
     const std::vector<std::string_view> parts = split(version, '.');
     if (parts.size() > kParts.size())
         return fail(ErrorKind::kInvalidInput,
-                    "invalid version \"" + std::string(version) + "\": too many parts");
+                    "invalid version " + go_quoted(version) + ": too many parts");
     Numbers numbers{};
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        const auto number = parse_number<int>(parts[i]);
-        if (!number)
-            return fail(ErrorKind::kInvalidInput, "failed to convert " + std::string(kParts[i]) +
-                                                      " version part \"" + std::string(parts[i]) +
-                                                      "\": strconv.Atoi: parsing \"" +
-                                                      std::string(parts[i]) + "\": invalid syntax");
-        numbers[i] = *number;
+        TORTIE_TRY(numbers[i], number_of(kParts[i], parts[i]));
     }
     return numbers;
 }
@@ -48,7 +61,7 @@ CniError incompatible(std::string_view version)
     for (const std::string_view known : kVersions)
         list += (list.empty() ? "\"" : " \"") + std::string(known) + '"';
     return {Code::kIncompatibleVersion, "incompatible CNI versions",
-            "config is \"" + std::string(version) + "\", plugin supports [" + list + "]"};
+            "config is " + go_quoted(version) + ", plugin supports [" + list + "]"};
 }
 
 }  // namespace

@@ -37,13 +37,14 @@ TEST(Args, ListsUnknownKeysUnlessTheyAreIgnored)
     EXPECT_EQ(error_of("A=1;IP=10.0.0.1;B=2"), "ARGS: unknown args [\"A=1\" \"B=2\"]");
     EXPECT_EQ(error_of("IgnoreUnknown=false;A=1"), "ARGS: unknown args [\"A=1\"]");
     EXPECT_EQ(error_of("A=1;IgnoreUnknown=TRUE"), "");
+    EXPECT_EQ(error_of("A=\x01;B=\""), R"(ARGS: unknown args ["A=\x01" "B=\""])");
     EXPECT_EQ(error_of("ip=10.0.0.1"), "ARGS: unknown args [\"ip=10.0.0.1\"]");
 }
 
 TEST(Args, RefusesABooleanThatIsNone)
 {
-    EXPECT_EQ(error_of("IgnoreUnknown=maybe"),
-              "ARGS: error parsing value of pair \"IgnoreUnknown=maybe\": boolean unmarshal error: "
+    EXPECT_EQ(error_of("IgnoreUnknown=Maybe"),
+              "ARGS: error parsing value of pair \"IgnoreUnknown=Maybe\": boolean unmarshal error: "
               "invalid input maybe");
 }
 

@@ -31,6 +31,8 @@ TEST(ValidAttachments, TellsAnAbsentListFromAnEmptyOne)
 TEST(ValidAttachments, RefusesAListOfSomethingElse)
 {
     EXPECT_FALSE(attachments_in(R"({"cni.dev/valid-attachments": {"c1": "eth0"}})").has_value());
+    EXPECT_FALSE(attachments_in(R"({"cni.dev/attachments": [null]})").has_value());
+    EXPECT_FALSE(attachments_in(R"({"cni.dev/attachments": [5]})").has_value());
     EXPECT_FALSE(
         attachments_in(R"({"cni.dev/valid-attachments": [{"containerID": 7}]})").has_value());
 }

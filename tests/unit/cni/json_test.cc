@@ -52,8 +52,24 @@ TEST(Json, RefusesIntegersThatDoNotFit)
 TEST(Json, RefusesWhatIsNotOneObject)
 {
     for (const char *text :
-         {"", "[]", "7", "{} {}", "{}x", "{\"a\":\"\xff\"}", "{\"a\":}", "nul", "\xef\xbb\xbf{}"})
+         {"", "[]", "7", "{} {}", "{}x", "{\"a\":\xff}", "{\"a\":}", "nul", "\xef\xbb\xbf{}"})
         EXPECT_FALSE(Json::parse_object(text).has_value()) << text;
+}
+
+TEST(Json, ReadsWhatIsNoCharacterAsItsReplacement)
+{
+    const auto read = [](std::string_view inside) {
+        const std::string text = "{\"a\":\"" + std::string(inside) + "\"}";
+        return Json::parse_object(text).value().string("a").value();
+    };
+    EXPECT_EQ(read("x\xffy"), "x\ufffdy");
+    EXPECT_EQ(read("\xe2\x82"), "\ufffd\ufffd");
+    EXPECT_EQ(read("\xed\xa0\x80"), "\ufffd\ufffd\ufffd");
+    EXPECT_EQ(read(R"(\ud800)"), "\ufffd");
+    EXPECT_EQ(read(R"(\udc00x\ud83d)"), "\ufffdx\ufffd");
+    EXPECT_EQ(read("\xff\xf0\x9f\x98\x80"
+                   R"(\ud83d\ude00\\ud800\n)"),
+              "\ufffd\U0001F600\U0001F600\\ud800\n");
 }
 
 TEST(Json, RefusesDeepNestingButNotBracketsInStrings)
@@ -98,6 +114,7 @@ TEST(Json, ReadsArraysInArrays)
 TEST(RepeatedKeys, SeesThemInTheNamedObjectOnly)
 {
     EXPECT_TRUE(has_repeated_keys(R"({"sysctl": {"a": "1", "b": "2", "a": "3"}})", "sysctl"));
+    EXPECT_TRUE(has_repeated_keys(R"({"sysctl": {"a": "1"}, "Sysctl": {"a": "1"}})", "sysctl"));
     EXPECT_FALSE(has_repeated_keys(R"({"sysctl": {"a": "1", "b": "2"}})", "sysctl"));
     EXPECT_FALSE(has_repeated_keys(R"({"other": {"a": "1", "a": "2"}, "sysctl": {}})", "sysctl"));
     EXPECT_FALSE(has_repeated_keys(R"({"x": {"sysctl": {"a": "1", "a": "2"}}})", "sysctl"));

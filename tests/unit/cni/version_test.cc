@@ -42,6 +42,10 @@ TEST(Version, TellsWhyAVersionIsNone)
     EXPECT_EQ(refusal("GC", "x"),
               "6 failed to convert major version part \"x\": strconv.Atoi: parsing \"x\": invalid "
               "syntax");
+    EXPECT_EQ(refusal("CHECK", "1.99999999999999999999.0"),
+              "6 failed to convert minor version part \"99999999999999999999\": strconv.Atoi: "
+              "parsing \"99999999999999999999\": value out of range");
+    EXPECT_EQ(refusal("CHECK", "+1.0.0"), "1 incompatible CNI versions");
 }
 
 TEST(Version, ReportIsOneLineWithTheNewestFirst)
