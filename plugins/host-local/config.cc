@@ -29,7 +29,10 @@ Result<RangeConfig> read_range(const Json &object)
     RangeConfig range;
     TORTIE_TRY(range.start, cni::address_at(object, "rangeStart"));
     TORTIE_TRY(range.end, cni::address_at(object, "rangeEnd"));
+    TORTIE_TRY(const std::string subnet, object.string("subnet"));
     TORTIE_TRY(range.subnet, cni::cidr_at(object, "subnet"));
+    range.subnet_is_mapped = range.subnet && range.subnet->addr.family() == Family::kIpv4 &&
+                             subnet.find(':') != std::string::npos;
     TORTIE_TRY(range.gateway, cni::address_at(object, "gateway"));
     return range;
 }
@@ -56,7 +59,7 @@ std::optional<IpAddr> parse_request(std::string_view text)
 {
     if (text.find('/') == std::string_view::npos)
         return IpAddr::parse(text);
-    const auto cidr = Cidr::parse(text);
+    const auto cidr = cni::parse_cidr(text);
     return cidr ? std::optional(cidr->addr) : std::nullopt;
 }
 
@@ -170,6 +173,8 @@ Result<Config> parse_config(const cni::Request &request)
     TORTIE_TRY(const Json runtime, request.config.object("runtimeConfig"));
 
     Config config;
+    TORTIE_DO(ipam.string("type"));
+    TORTIE_DO(ipam.string("name"));
     TORTIE_DO(ipam.string("dataDir"));  // data_dir_of() would forgive a wrong type
     config.data_dir = data_dir_of(request.config);
     TORTIE_TRY(config.resolv_conf, ipam.string("resolvConf"));

@@ -24,6 +24,8 @@ Result<Range> complete(const RangeConfig &config)
     const Cidr &subnet = *config.subnet;
     if (subnet.prefix > width_bits(subnet.addr.family()) - 2)
         return refuse("Network " + subnet.to_string() + " too small to allocate from");
+    if (config.subnet_is_mapped)
+        return refuse("IPNet IP and Mask version mismatch");
     if (subnet.addr != subnet.network())
         return refuse("Network has host bits set. For a subnet mask of length " +
                       std::to_string(subnet.prefix) + " the network address is " +

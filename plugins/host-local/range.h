@@ -18,6 +18,7 @@ namespace tortie::host_local {
 // What a configuration says, before the defaults.
 struct RangeConfig {
     std::optional<Cidr> subnet;
+    bool subnet_is_mapped = false;  // IPv4 in the notation of IPv6: refused
     std::optional<IpAddr> start;
     std::optional<IpAddr> end;
     std::optional<IpAddr> gateway;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/scope_exit.h"
 #include "base/strings.h"
+#include "cni/common_keys.h"
 #include "cni/result_codec.h"
 #include "sys/link.h"
 #include "sys/netns.h"
@@ -53,6 +54,8 @@ CniResult result_of(const std::vector<Cidr> &addresses, const std::string &netns
 
 Result<std::optional<CniResult>> previous_result(const cni::Request &request)
 {
+    if (auto keys = cni::check_common_keys(request.config); !keys)
+        return fail(std::move(keys).error().within("failed to parse network config"));
     auto result = cni::previous_result(request.config, request.cni_version);
     if (!result)
         return fail(std::move(result).error().within("failed to parse prevResult"));
@@ -75,10 +78,11 @@ cni::Answer add(const cni::Request &request)
     TORTIE_DO(set_up(socket, lo, true));
     TORTIE_TRY(const auto addresses, list_addresses(socket, lo));
     warn_about_others(addresses);
-    TORTIE_TRY(auto printed,
-               cni::print_result(previous ? *previous : result_of(addresses, request.netns),
-                                 request.cni_version));
-    undo.dismiss();
+    cni::Answer printed = previous ? cni::print_previous(*previous, request.cni_version)
+                                   : cni::Answer(cni::print_result(
+                                         result_of(addresses, request.netns), request.cni_version));
+    if (printed)
+        undo.dismiss();
     return printed;
 }
 

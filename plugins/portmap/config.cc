@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "cni/common_keys.h"
 #include "cni/json.h"
 #include "cni/result_codec.h"
 #include "sys/iptables.h"
@@ -69,6 +70,7 @@ Result<std::vector<RawMapping>> read_mappings(const cni::Json &json)
 
 Result<RawConfig> read_keys(const cni::Json &json)
 {
+    TORTIE_DO(cni::check_common_keys(json));
     RawConfig raw;
     TORTIE_TRY(raw.backend, json.optional_string("backend"));
     TORTIE_TRY(raw.snat, json.boolean("snat", true));

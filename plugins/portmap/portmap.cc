@@ -83,7 +83,7 @@ cni::Answer add(const cni::Request &request)
     if (!config.previous)
         return tl::make_unexpected(
             cni::CniError(cni::Code::kUnspecified, "must be called as chained plugin"));
-    TORTIE_TRY(auto answer, cni::print_result(*config.previous, request.cni_version));
+    std::string answer = cni::print_previous(*config.previous, request.cni_version);
     const Publication &publication = config.publication;
     if (publication.mappings.empty() || publication.addresses.empty())
         return answer;

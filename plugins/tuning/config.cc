@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cni/args.h"
+#include "cni/common_keys.h"
 #include "tuning/sysctl_key.h"
 
 namespace tortie::tuning {
@@ -23,6 +24,7 @@ Result<> read_sysctls(const Json &json, Config &config)
 
 Result<> read_top_level(const Json &json, Config &config)
 {
+    TORTIE_DO(cni::check_common_keys(json));
     TORTIE_TRY(config.data_dir, json.string("dataDir"));
     if (config.data_dir.empty())
         config.data_dir = kDefaultDataDir;

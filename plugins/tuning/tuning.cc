@@ -38,6 +38,7 @@ Result<Config> load_config(const cni::Request &request)
 {
     if (cni::has_repeated_keys(request.stdin_text, "sysctl"))
         return fail(ErrorKind::kInvalidInput, "duplicated sysctl keys are not allowed");
+    TORTIE_DO(request.config.string_map("sysctl"));  // here without a prefix, as in the Go plugin
     return parse_config(request.config, request.args);
 }
 
@@ -49,12 +50,15 @@ Result<cni::CniResult> required_previous_result(const cni::Request &request)
     return *std::move(previous);
 }
 
-// Printed before anything is changed: a result that the version has no shape for is an error.
+// Printed before anything is changed: with a new MAC it is a new result, and one that the version
+// has no shape for is an error.
 Result<std::string> answer_with_mac(cni::CniResult result, const cni::Request &request,
                                     const std::string &mac)
 {
+    if (mac.empty())
+        return cni::print_previous(result, request.cni_version);
     for (cni::Interface &interface : result.interfaces) {
-        if (!mac.empty() && interface.name == request.ifname)
+        if (interface.name == request.ifname)
             interface.mac = mac;
     }
     return cni::print_result(result, request.cni_version);

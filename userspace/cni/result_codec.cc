@@ -116,15 +116,27 @@ JsonWriter ip_1x(const IpConfig &ip)
     return object;
 }
 
-JsonWriter ip_03(const IpConfig &ip)
+JsonWriter ip_03_of_version(const IpConfig &ip, std::string_view version)
 {
     JsonWriter object;
-    object.set("version", ip.address.addr.family() == Family::kIpv4 ? "4" : "6");
+    object.set("version", version);
     set_if(object, "interface", ip.interface);
     object.set("address", ip.address.to_string());
     set_if(object, "gateway", ip.gateway);
     return object;
 }
+
+JsonWriter ip_03(const IpConfig &ip)
+{
+    return ip_03_of_version(ip, ip.address.addr.family() == Family::kIpv4 ? "4" : "6");
+}
+
+JsonWriter ip_03_as_read(const IpConfig &ip)
+{
+    return ip_03_of_version(ip, ip.version);
+}
+
+using IpWriter = JsonWriter (*)(const IpConfig &);
 
 template <class T>
 void set_list(JsonWriter &object, std::string_view key, const std::vector<T> &values,
@@ -151,25 +163,26 @@ std::string print_1x(const CniResult &result, std::string_view version)
     return object.text(4);
 }
 
-std::string print_03(const CniResult &result, std::string_view version)
+std::string print_03(const CniResult &result, std::string_view version, IpWriter write_ip)
 {
     JsonWriter object;
     object.set("cniVersion", version);
     set_list(object, "interfaces", result.interfaces, interface_03);
-    set_list(object, "ips", result.ips, ip_03);
+    set_list(object, "ips", result.ips, write_ip);
     set_list(object, "routes", result.routes, route_03);
     object.set("dns", dns_0x(result.dns));
     return object.text(4);
 }
 
-// One family of an 0.1.0 result: its first address, and the routes to destinations of it.
-bool set_family_01(JsonWriter &object, const CniResult &result, Family family)
+// One family of an 0.1.0 result, if it has an address: the first one, and the routes to
+// destinations of the family.
+void set_family_01(JsonWriter &object, const CniResult &result, Family family)
 {
     const auto ip = std::find_if(result.ips.begin(), result.ips.end(), [&](const IpConfig &each) {
         return each.address.addr.family() == family;
     });
     if (ip == result.ips.end())
-        return false;
+        return;
     JsonWriter config;
     config.set("ip", ip->address.to_string());
     set_if(config, "gateway", ip->gateway);
@@ -185,17 +198,14 @@ bool set_family_01(JsonWriter &object, const CniResult &result, Family family)
     if (!routes.empty())
         config.set("routes", routes);
     object.set(family == Family::kIpv4 ? "ip4" : "ip6", config);
-    return true;
 }
 
-Result<std::string> print_01(const CniResult &result, std::string_view version)
+std::string print_01(const CniResult &result, std::string_view version)
 {
     JsonWriter object;
     object.set("cniVersion", version);
-    const bool has_ipv4 = set_family_01(object, result, Family::kIpv4);
-    const bool has_ipv6 = set_family_01(object, result, Family::kIpv6);
-    if (!has_ipv4 && !has_ipv6)
-        return fail(ErrorKind::kInvalidInput, "cannot convert: no valid IP addresses");
+    set_family_01(object, result, Family::kIpv4);
+    set_family_01(object, result, Family::kIpv6);
     object.set("dns", dns_0x(result.dns));
     return object.text(4);
 }
@@ -229,17 +239,8 @@ Result<IpConfig> read_ip(const Json &object)
     TORTIE_TRY(ip.address, network_at(object, "address"));
     TORTIE_TRY(ip.gateway, address_at(object, "gateway"));
     TORTIE_TRY(ip.interface, object.optional_integer("interface"));
+    TORTIE_TRY(ip.version, object.string("version"));
     return ip;
-}
-
-Result<Dns> read_dns(const Json &object)
-{
-    Dns dns;
-    TORTIE_TRY(dns.nameservers, object.strings("nameservers"));
-    TORTIE_TRY(dns.domain, object.string("domain"));
-    TORTIE_TRY(dns.search, object.strings("search"));
-    TORTIE_TRY(dns.options, object.strings("options"));
-    return dns;
 }
 
 template <class T>
@@ -275,7 +276,7 @@ Result<CniResult> read_01(const Json &object)
     TORTIE_DO(read_family_01(object, "ip4", result));
     TORTIE_DO(read_family_01(object, "ip6", result));
     TORTIE_TRY(const Json dns, object.object("dns"));
-    TORTIE_TRY(result.dns, read_dns(dns));
+    TORTIE_TRY(result.dns, parse_dns(dns));
     return result;
 }
 
@@ -286,14 +287,15 @@ Result<CniResult> read_newer(const Json &object)
     TORTIE_DO(read_list<IpConfig>(object, "ips", read_ip, result.ips));
     TORTIE_DO(read_list<Route>(object, "routes", parse_route, result.routes));
     TORTIE_TRY(const Json dns, object.object("dns"));
-    TORTIE_TRY(result.dns, read_dns(dns));
+    TORTIE_TRY(result.dns, parse_dns(dns));
     return result;
 }
 
-// "[1.0.0 1.1.0]": the members of a family, as Go prints a list.
+// "[1.0.0 1.1.0]": the members of a family, as Go prints a list. The oldest one's has the empty
+// version in front.
 std::string family_text(ResultFamily family)
 {
-    std::vector<std::string> members;
+    std::vector<std::string> members(family == ResultFamily::kV01 ? 1 : 0);
     for (const std::string_view version : supported_versions()) {
         if (result_family(version) == family)
             members.emplace_back(version);
@@ -301,32 +303,70 @@ std::string family_text(ResultFamily family)
     return '[' + join(members, " ") + ']';
 }
 
-}  // namespace
+tl::unexpected<Error> wrong_version(ResultFamily wanted, const std::string &version)
+{
+    return fail(ErrorKind::kInvalidInput, "result type supports " + family_text(wanted) +
+                                              " but unmarshalled CNIVersion is \"" + version + '"');
+}
 
-Result<std::string> print_result(const CniResult &result, std::string_view version)
+std::string print(const CniResult &result, std::string_view version, IpWriter ip_of_03)
 {
     switch (result_family(version).value_or(ResultFamily::kV10)) {
     case ResultFamily::kV01:
         return print_01(result, version);
     case ResultFamily::kV03:
-        return print_03(result, version);
+        return print_03(result, version, ip_of_03);
     case ResultFamily::kV10:
-        return print_1x(result, version);
+        break;
     }
     return print_1x(result, version);
 }
 
+// Go leaves a 0 out of what it prints.
+Result<std::optional<std::int64_t>> number_but_0(const Json &object, std::string_view key)
+{
+    TORTIE_TRY(const std::int64_t number, object.integer(key, 0));
+    return number == 0 ? std::nullopt : std::optional(number);
+}
+
+}  // namespace
+
+Result<std::string> print_result(const CniResult &result, std::string_view version)
+{
+    if (result_family(version) == ResultFamily::kV01 && result.ips.empty())
+        return fail(ErrorKind::kInvalidInput, "cannot convert: no valid IP addresses");
+    return print(result, version, ip_03);
+}
+
+std::string print_previous(const CniResult &result, std::string_view version)
+{
+    return print(result, version, ip_03_as_read);
+}
+
 Result<Route> parse_route(const Json &object)
 {
+    if (object.present() && !object.is_object())
+        return fail(ErrorKind::kInvalidInput,
+                    "json: cannot unmarshal a route that is not an object");
     Route route;
     TORTIE_TRY(route.dst, network_at(object, "dst"));
     TORTIE_TRY(route.gw, address_at(object, "gw"));
-    TORTIE_TRY(route.mtu, object.optional_integer("mtu"));
-    TORTIE_TRY(route.advmss, object.optional_integer("advmss"));
-    TORTIE_TRY(route.priority, object.optional_integer("priority"));
+    TORTIE_TRY(route.mtu, number_but_0(object, "mtu"));
+    TORTIE_TRY(route.advmss, number_but_0(object, "advmss"));
+    TORTIE_TRY(route.priority, number_but_0(object, "priority"));
     TORTIE_TRY(route.table, object.optional_integer("table"));
     TORTIE_TRY(route.scope, object.optional_integer("scope"));
     return route;
+}
+
+Result<Dns> parse_dns(const Json &object)
+{
+    Dns dns;
+    TORTIE_TRY(dns.nameservers, object.strings("nameservers"));
+    TORTIE_TRY(dns.domain, object.string("domain"));
+    TORTIE_TRY(dns.search, object.strings("search"));
+    TORTIE_TRY(dns.options, object.strings("options"));
+    return dns;
 }
 
 Result<CniResult> parse_result(const Json &object, std::string_view version)
@@ -337,8 +377,7 @@ Result<CniResult> parse_result(const Json &object, std::string_view version)
                     "unsupported CNI result version \"" + std::string(version) + '"');
     TORTIE_TRY(const std::string own, object.string("cniVersion"));
     if (!own.empty() && result_family(own) != family)
-        return fail(ErrorKind::kInvalidInput, "result type supports " + family_text(*family) +
-                                                  " but unmarshalled CNIVersion is \"" + own + '"');
+        return wrong_version(*family, own);
     return *family == ResultFamily::kV01 ? read_01(object) : read_newer(object);
 }
 
@@ -349,6 +388,9 @@ Result<std::optional<CniResult>> previous_result(const Json &config, std::string
         if (!object.present())
             return std::nullopt;
         TORTIE_TRY(CniResult result, parse_result(object, version));
+        TORTIE_TRY(const auto own, object.optional_string("cniVersion"));
+        if (own && own->empty() && result_family(version) != ResultFamily::kV01)
+            return wrong_version(*result_family(version), *own);
         return result;
     };
     auto result = parse();

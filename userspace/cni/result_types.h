@@ -27,6 +27,7 @@ struct IpConfig {
     Cidr address;
     std::optional<IpAddr> gateway;
     std::optional<std::int64_t> interface;  // index into interfaces, as given: may be out of range
+    std::string version = {};  // "4", "6": as 0.3.0 to 0.4.0 say it, for print_previous()
 };
 
 struct Route {

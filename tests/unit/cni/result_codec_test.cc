@@ -126,6 +126,23 @@ TEST(PrintResult, OldestShapeCannotSayNothing)
     EXPECT_EQ(print_result({}, "0.1.0").error().what(), "cannot convert: no valid IP addresses");
 }
 
+TEST(PrintPrevious, NeedsNoAddressInTheOldestShape)
+{
+    EXPECT_EQ(print_previous({}, "0.2.0"), R"({
+    "cniVersion": "0.2.0",
+    "dns": {}
+})");
+}
+
+TEST(PrintPrevious, LeavesTheVersionOfAnIpInTheMiddleShapeAsItWas)
+{
+    const CniResult result =
+        parse_result(parsed(R"({"ips": [{"address": "10.0.0.2/24"}]})"), "0.4.0").value();
+
+    EXPECT_NE(print_previous(result, "0.4.0").find(R"("version": "")"), std::string::npos);
+    EXPECT_NE(print_result(result, "0.4.0")->find(R"("version": "4")"), std::string::npos);
+}
+
 TEST(ParseResult, ReadsBackWhatEachFamilyPrints)
 {
     for (const char *version : {"0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"}) {
@@ -164,6 +181,20 @@ TEST(PreviousResult, RefusesAnotherResultFamily)
         previous_result(parsed(R"({"prevResult": {"cniVersion": "0.3.0"}})"), "0.4.0").has_value());
 }
 
+TEST(PreviousResult, TakesAnEmptyVersionForTheOldest)
+{
+    const Json config = parsed(R"({"prevResult": {"cniVersion": ""}})");
+    EXPECT_TRUE(previous_result(config, "0.2.0").has_value());
+    EXPECT_EQ(previous_result(config, "1.0.0").error().what(),
+              "could not parse prevResult: result type supports [1.0.0 1.1.0] but unmarshalled "
+              "CNIVersion is \"\"");
+    EXPECT_EQ(previous_result(parsed(R"({"prevResult": {"cniVersion": "0.4.0"}})"), "0.1.0")
+                  .error()
+                  .what(),
+              "could not parse prevResult: result type supports [ 0.1.0 0.2.0] but unmarshalled "
+              "CNIVersion is \"0.4.0\"");
+}
+
 TEST(PreviousResult, NullIsAbsentAndATextIsAnError)
 {
     EXPECT_FALSE(previous_result(parsed(R"({"prevResult": null})"), "1.0.0")->has_value());
@@ -177,9 +208,40 @@ TEST(ParseResult, RefusesAddressesAndRoutesThatAreNone)
                             "1.0.0");
     };
     EXPECT_EQ(ips("10.0.0.2").error().what(), "invalid CIDR address: 10.0.0.2");
-    EXPECT_FALSE(ips("10.0.0.2/33").has_value());
+    for (const char *address : {"10.0.0.2/33", "::ffff:10.0.0.2/129", "::ffff:10.0.0.2/"})
+        EXPECT_FALSE(ips(address).has_value()) << address;
+    EXPECT_EQ(parse_result(parsed(R"({"ips": [{"address": null}]})"), "1.0.0").error().what(),
+              "invalid CIDR address: ");
     EXPECT_FALSE(parse_result(parsed(R"({"routes": [{"gw": "10.0.0.1"}]})"), "1.0.0").has_value());
     EXPECT_FALSE(parse_result(parsed(R"({"ips": [7]})"), "1.0.0").has_value());
+}
+
+TEST(ParseResult, CountsThePrefixOfAMappedAddressFromItsLastFourBytes)
+{
+    const auto address = [](const char *text) {
+        return parse_result(parsed(R"({"ips": [{"address": ")" + std::string(text) + "\"}]}"),
+                            "1.0.0")
+            ->ips[0]
+            .address.to_string();
+    };
+    EXPECT_EQ(address("::ffff:10.0.0.1/120"), "10.0.0.1/24");
+    EXPECT_EQ(address("::ffff:10.0.0.1/128"), "10.0.0.1/32");
+    EXPECT_EQ(address("::ffff:10.0.0.1/64"), "10.0.0.1/0");
+}
+
+TEST(ParseResult, DropsNumbersOfARouteThatAre0ExceptTableAndScope)
+{
+    const CniResult result = parse_result(parsed(R"({"routes": [{"dst": "10.0.0.0/8", "mtu": 0,
+        "advmss": 0, "priority": 0, "table": 0, "scope": 0}]})"),
+                                          "1.1.0")
+                                 .value();
+
+    EXPECT_NE(print_result(result, "1.1.0")->find(R"({
+            "dst": "10.0.0.0/8",
+            "scope": 0,
+            "table": 0
+        })"),
+              std::string::npos);
 }
 
 TEST(ParseResult, KeepsAnInterfaceIndexAsItIs)

@@ -98,7 +98,7 @@ TEST(Config, CollectsRequestedAddressesInOrderAndOnce)
 {
     const Config config = parse(
         "{'name':'n','args':{'cni':{'ips':['10.1.2.12','10.1.2.11/24','2001:db8::1']}},"
-        "'runtimeConfig':{'ips':['10.1.2.13','10.1.2.12/16','::ffff:10.1.2.14']}," +
+        "'runtimeConfig':{'ips':['10.1.2.13','10.1.2.12/16','::ffff:10.1.2.14/120']}," +
             std::string(kSubnet) + "}",
         "IP=10.1.2.11");
 
@@ -176,13 +176,14 @@ TEST(Config, RefusesWhatIsMissingOrMalformed)
     EXPECT_EQ(refusal("{'name':'n','ipam':{'subnet':'10.1.2.0'}}"),
               "invalid CIDR address: 10.1.2.0");
     EXPECT_EQ(refusal("{'name':'n','ipam':{'subnet':'::ffff:10.1.2.0/24'}}"),
-              "invalid CIDR address: ::ffff:10.1.2.0/24");
+              "invalid range set 0: IPNet IP and Mask version mismatch");
     EXPECT_EQ(refusal("{'name':'n','ipam':{'subnet':'10.1.2.0/24','gateway':'10.1.2'}}"),
               "invalid IP address: 10.1.2");
     for (const char *wrong :
          {"{'ipam':[]}", "{'ipam':{'ranges':{}}}", "{'ipam':{'ranges':['x']}}",
           "{'ipam':{'ranges':[['x']]}}", "{'ipam':{'dataDir':1}}", "{'ipam':{'routes':[{}]}}",
-          "{'ipam':{'routes':[{'gw':'10.0.0.1'}]}}", "{'ipam':{},'args':1}"})
+          "{'ipam':{'routes':[{'gw':'10.0.0.1'}]}}", "{'ipam':{},'args':1}",
+          "{'ipam':{'routes':['x']}}", "{'ipam':{'type':1}}", "{'ipam':{'name':1}}"})
         EXPECT_NE(refusal(wrong), "accepted") << wrong;
 }
 
