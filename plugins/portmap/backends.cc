@@ -49,11 +49,6 @@ Result<Backends::Published> Backends::publish(const Config &config)
     return publish_by(Backend::kIptables, config.publication);
 }
 
-void Backends::undo(const Published &published, const Publication &publication)
-{
-    withdraw_or_log(of(published.backend), publication);
-}
-
 Result<> Backends::check(const Config &config)
 {
     auto checked = of(config.backend).check(config.publication);

@@ -32,8 +32,11 @@ public:
     // may have been lost.
     Result<Published> publish(const Config &config);
 
-    // Takes back what publish() made. A failure is only logged.
-    void undo(const Published &published, const Publication &publication);
+    // From the one only.
+    Result<std::vector<PublishedPort>> withdraw_by(Backend backend, const Publication &publication)
+    {
+        return of(backend).withdraw(publication);
+    }
 
     // Success when one of the two has everything. Errors: those of the backend asked for.
     Result<> check(const Config &config);

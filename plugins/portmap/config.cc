@@ -29,6 +29,7 @@ struct RawMapping {
 // The keys as written, before anything is judged: a wrong type is reported before a wrong value.
 struct RawConfig {
     std::optional<std::string> backend;
+    std::optional<std::string> datapath;
     std::optional<std::int64_t> mark_masq_bit;
     std::optional<std::string> external_set_mark_chain;
     bool snat = true;
@@ -80,6 +81,7 @@ Result<RawConfig> read_keys(const cni::Json &json)
     TORTIE_TRY(raw.mark_masq_bit, json.optional_integer("markMasqBit"));
     TORTIE_TRY(raw.mappings, read_mappings(json));
     TORTIE_TRY(raw.external_set_mark_chain, json.optional_string("externalSetMarkChain"));
+    TORTIE_TRY(raw.datapath, json.optional_string("datapath"));
     return raw;
 }
 
@@ -133,6 +135,20 @@ Result<Backend> choose_backend(const RawConfig &raw)
     if (asked != name_of(backend))
         return refuse("unrecognized backend " + go_quoted(asked));
     return backend;
+}
+
+Result<Datapath> choose_datapath(const RawConfig &raw)
+{
+    const std::string asked = raw.datapath.value_or("auto");
+    if (asked == "auto")
+        return Datapath::kAuto;
+    if (asked == "ebpf")
+        return Datapath::kEbpf;
+    if (asked == "ebpf-full")
+        return Datapath::kEbpfFull;
+    if (asked == "netfilter")
+        return Datapath::kNetfilter;
+    return refuse("unrecognized datapath " + go_quoted(asked));
 }
 
 // Nothing of the configuration may end a line of iptables-restore or of nft. To nft, and only to
@@ -247,6 +263,7 @@ Result<Config> parse_config(const cni::Request &request)
         return refuse("MasqMarkBit must be between 0 and 31");
     TORTIE_TRY(config.backend, choose_backend(raw));
     config.backend_given = raw.backend.has_value();
+    TORTIE_TRY(config.datapath, choose_datapath(raw));
 
     Publication &publication = config.publication;
     publication.attachment = attachment_of(request);

@@ -15,9 +15,13 @@ namespace tortie::portmap {
 
 enum class Backend { kIptables, kNftables };
 
+// Whether BPF programs carry what netfilter has accepted. kAuto: where this node can.
+enum class Datapath { kAuto, kEbpf, kEbpfFull, kNetfilter };
+
 struct Config {
     Backend backend = Backend::kNftables;
     bool backend_given = false;  // named in the configuration: no falling back to the other one
+    Datapath datapath = Datapath::kAuto;
     std::optional<cni::CniResult> previous;
 
     // Addresses are those of the container in `previous`, at most one a family.
@@ -27,8 +31,8 @@ struct Config {
 // Reads and checks everything. The backend, when none is named, is iptables where only iptables
 // can do what is asked (conditions in its words, externalSetMarkChain, markMasqBit), else nftables.
 // Errors: kInvalidInput; the first one in the order, and with the texts, of the Go plugin. New are
-// the refusals of ports above 65535, unknown protocols, bad addresses and what cannot stand in a
-// rule, which the Go plugin finds out with half of the rules made.
+// the refusals of ports above 65535, unknown protocols, bad addresses, datapaths and what cannot
+// stand in a rule, which the Go plugin finds out with half of the rules made.
 Result<Config> parse_config(const cni::Request &request);
 
 // What DEL needs, from whatever can be read: the attachment always, the addresses when prevResult

@@ -11,32 +11,17 @@
 #include "base/scope_exit.h"
 #include "cni/attachments.h"
 #include "cni/result_codec.h"
-#include "datapath/iptables_port_mapper.h"
 #include "datapath/localnet_guard.h"
-#include "datapath/nftables_port_mapper.h"
 #include "portmap/backends.h"
 #include "portmap/config.h"
 #include "portmap/flows.h"
+#include "portmap/ways.h"
 #include "sys/iptables.h"
 #include "sys/route.h"
 #include "sys/sysctl.h"
 
 namespace tortie::portmap {
 namespace {
-
-constexpr const char *kIptablesLock = "/run/tortie/portmap-iptables.lock";
-
-// Both ways of publishing ports, of this node.
-struct Node {
-    explicit Node(const std::string &search_path)
-        : nftables(search_path), iptables(search_path, kIptablesLock)
-    {
-    }
-
-    NftablesPortMapper nftables;
-    IptablesPortMapper iptables;
-    Backends backends{nftables, iptables};
-};
 
 const Cidr *ipv4_of(const Publication &publication)
 {
@@ -66,6 +51,12 @@ Result<> enable_localnet_routing(const Cidr &container, Backend backend)
     return write_sysctl("ipv4/conf/" + *interface + "/route_localnet", "1");
 }
 
+void undo_publishing(Ways &ways)
+{
+    if (const auto undone = ways.withdraw(); !undone)
+        log::error("cannot undo", {{"cause", undone.error().what()}});
+}
+
 // ADD's and DEL's way to read the configuration; CHECK has no prefix.
 Result<Config> parse_prefixed(const cni::Request &request)
 {
@@ -88,18 +79,22 @@ cni::Answer add(const cni::Request &request)
     if (publication.mappings.empty() || publication.addresses.empty())
         return answer;
 
-    Node node(request.search_path);
-    TORTIE_TRY(const Backends::Published published, node.backends.publish(config));
-    ScopeExit undo([&] { node.backends.undo(published, publication); });
-    forget_stale_udp_flows(publication, published.held);
+    Ways ways(request.search_path, config);
+    const auto held = ways.publish();
+    if (!held && ways.programs_missing())
+        return tl::make_unexpected(cni::CniError(cni::Code::kNotAvailable, held.error().what()));
+    if (!held)
+        return tl::make_unexpected(held.error());
+    ScopeExit undo([&] { undo_publishing(ways); });
+    forget_stale_udp_flows(publication, *held);
     const Cidr *container = ipv4_of(publication);
     if (container != nullptr && publication.policy.snat) {
-        if (auto enabled = enable_localnet_routing(*container, published.backend); !enabled)
+        if (auto enabled = enable_localnet_routing(*container, ways.published_by()); !enabled)
             return tl::make_unexpected(
                 std::move(enabled).error().within("unable to enable route_localnet"));
     }
     undo.dismiss();
-    log::info("host ports published", {{"backend", name_of(published.backend)},
+    log::info("host ports published", {{"backend", name_of(ways.published_by())},
                                        {"mappings", std::to_string(publication.mappings.size())}});
     return answer;
 }
@@ -111,8 +106,8 @@ cni::Answer del(const cni::Request &request)
         log::warn("cleaning up without a usable configuration", {{"cause", config.error().what()}});
         config = salvage_config(request);
     }
-    Node node(request.search_path);
-    TORTIE_TRY(const auto removed, node.backends.withdraw(*config));
+    Ways ways(request.search_path, *config);
+    TORTIE_TRY(const auto removed, ways.withdraw());
     forget_flows_of(removed);
     return std::string();
 }
@@ -125,8 +120,7 @@ cni::Answer check(const cni::Request &request)
             cni::CniError(cni::Code::kUnspecified, "Required prevResult missing"));
     if (config.publication.mappings.empty() || config.publication.addresses.empty())
         return std::string();
-    Node node(request.search_path);
-    TORTIE_DO(node.backends.check(config));
+    TORTIE_DO(Ways(request.search_path, config).check());
     return std::string();
 }
 
@@ -139,8 +133,9 @@ cni::Answer gc(const cni::Request &request)
     for (const cni::ValidAttachment &one : *listed)
         valid.push_back(
             {.network = request.network, .container_id = one.container_id, .ifname = one.ifname});
-    Node node(request.search_path);
-    TORTIE_TRY(const auto removed, node.backends.collect_garbage(request.network, valid));
+    const Config config;
+    Ways ways(request.search_path, config);
+    TORTIE_TRY(const auto removed, ways.collect_garbage(request.network, valid));
     forget_flows_of(removed);
     return std::string();
 }

@@ -13,6 +13,9 @@ OWNERS = {
     "boost/": ("userspace/http/response_reader.cc",),
     "openssl/": ("userspace/http/tls",),
     "ares.h": ("userspace/http/resolver.cc",),
+    "bpf/bpf.h": ("userspace/loader/",),
+    "bpf/btf.h": ("userspace/loader/",),
+    "bpf/libbpf.h": ("userspace/loader/",),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
 }

@@ -100,7 +100,7 @@ class CommandLine(unittest.TestCase):
         ran = self.run_test("--list")
         self.assertEqual(ran.returncode, 0)
         self.assertEqual([line.split()[0] for line in ran.stdout.splitlines()],
-                         ["check", "dev", "netns", "store", "fault", "asan", "clang", "tidy",
+                         ["check", "dev", "netns", "prog", "store", "fault", "asan", "clang", "tidy",
                           "release", "fuzz", "e2e", "cluster"])
 
 

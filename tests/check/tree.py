@@ -7,7 +7,7 @@ import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CODE = (".h", ".cc")
+CODE = (".h", ".cc", ".c")
 SOURCE = CODE + (".py", ".sh", "")  # "": scripts without an ending
 
 
@@ -50,7 +50,7 @@ class Tree:
                 yield name
 
     def code(self, *folders):
-        return self.select(folders or ("userspace", "plugins", "install", "tests", "cmake"), CODE)
+        return self.select(folders or ("bpf", "userspace", "plugins", "install", "tests", "cmake"), CODE)
 
     def grep(self, names, pattern, of=None):
         """(name, line number, match) of every line that the pattern is found in. `of` turns a

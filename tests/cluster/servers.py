@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real control plane: etcd and kube-apiserver 1.20 over TLS, with an audit log, and a second
-etcd for Calico's own documents. The plugins are a user with the rights of the stock ClusterRole
-`calico-cni-plugin` and nothing more."""
+etcd for Calico's own documents. The plugins are a user with the rights that deploy/manifests grants and nothing more."""
 import fcntl
 import json
 import pathlib
@@ -19,8 +18,7 @@ _ARCHIVE = SHARED / "kube/kubernetes-1.20.2-linux-amd64.tar.xz"
 _NAMES = f"IP:127.0.0.1,IP:{NODE_IP},IP:10.96.0.1,DNS:localhost"
 PLUGIN_USER = "system:serviceaccount:kube-system:calico-cni-plugin"
 PLUGIN_TOKEN = "token-of-calico-cni-plugin"
-_CALICO_RESOURCES = ("blockaffinities", "ipamblocks", "ipamhandles", "clusterinformations",
-                     "ippools", "ipreservations", "ipamconfigurations", "ipamconfigs")
+_LEAST_RIGHTS = ROOT / "deploy/manifests/rbac/calico-cni-plugin.yaml"
 
 
 def missing(*programs):
@@ -44,6 +42,12 @@ def kubernetes():
             subprocess.run(["tar", "-xJf", _ARCHIVE, "-C", fresh], check=True)
             fresh.rename(folder)
     return folder
+
+
+def documents(text):
+    """The documents of a YAML text, each beginning with a line break."""
+    return ["\n" + each.strip("\n") + "\n" for each in ("\n" + text).split("\n---\n")
+            if each.strip()]
 
 
 def kubeconfig(path, server, ca, user):
@@ -147,24 +151,14 @@ class Cluster:
     # --- rights ---
 
     def _allow_plugins(self):
-        """The stock ClusterRole. Source: spec calico-ipam-datastore.md 3.1."""
-        verbs = ["get", "list", "create", "update", "delete"]
-        self.kube.create("/apis/rbac.authorization.k8s.io/v1/clusterroles", {
-            "metadata": {"name": "calico-cni-plugin"},
-            "rules": [
-                {"apiGroups": [""], "resources": ["pods", "nodes", "namespaces"],
-                 "verbs": ["get"]},
-                {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
-                {"apiGroups": ["crd.projectcalico.org", "projectcalico.org"],
-                 "resources": list(_CALICO_RESOURCES), "verbs": verbs},
-                {"apiGroups": ["kubevirt.io"],
-                 "resources": ["virtualmachineinstances", "virtualmachines"],
-                 "verbs": ["get"]}]})
-        self.kube.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-            "metadata": {"name": "calico-cni-plugin"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
-                        "name": "calico-cni-plugin"},
-            "subjects": [{"kind": "User", "name": PLUGIN_USER}]})
+        """The least that the plugins need: what the stock ClusterRole grants is more."""
+        group = "/apis/rbac.authorization.k8s.io/v1"
+        for document in documents(_LEAST_RIGHTS.read_text()):
+            for kind, plural in (("ClusterRole", "clusterroles"),
+                                 ("ClusterRoleBinding", "clusterrolebindings")):
+                if f"\nkind: {kind}\n" in document:
+                    self.kube.create(f"{group}/{plural}", document.encode(),
+                                     kind="application/yaml")
 
     def plugin_kubeconfig(self, name, host=NODE_IP, port=KUBE_PORT, token=PLUGIN_TOKEN):
         return kubeconfig(FOLDER / name, f"https://{host}:{port}", self.ca, {"token": token})

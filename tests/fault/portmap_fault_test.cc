@@ -12,7 +12,7 @@ std::string config_of(const std::string &backend, int first_port)
                rest + "}";
     };
     return R"({"cniVersion": "1.1.0", "name": "pmnet", "type": "portmap", "backend": ")" + backend +
-           R"(", "capabilities": {"portMappings": true}, "runtimeConfig": {"portMappings": [)" +
+           R"(", "datapath": "netfilter", "capabilities": {"portMappings": true}, "runtimeConfig": {"portMappings": [)" +
            mapping(first_port, R"("protocol": "tcp")") + ", " +
            mapping(first_port + 1, R"("protocol": "udp")") + ", " +
            mapping(first_port + 2, R"("protocol": "tcp", "hostIP": "10.88.0.1")") + R"(]},

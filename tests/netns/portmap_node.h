@@ -5,18 +5,26 @@
 //   outside eth0 ---- up0 node br0 ---- eth0 pod "one"
 //   192.0.2.2         192.0.2.1, .10    10.66.0.2  fd00:66::2
 //   2001:db8::2       2001:db8::1       10.66.0.1   \- eth0 pod "two" 10.66.0.3  fd00:66::3
+//
+// With BPF programs there is no bridge: each pod has its own link, as Calico makes it, and the
+// node's address 10.66.0.1 is on both.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "harness/bpffs.h"
 #include "harness/netns.h"
 #include "harness/plugin_call.h"
 #include "harness/temp_dir.h"
+#include "shared/portmap_counters.h"
 
 namespace tortie::test {
 
@@ -30,16 +38,22 @@ struct Pod {
 inline constexpr Pod kPodOne = {"one", "10.66.0.2", "fd00:66::2", "veth1"};
 inline constexpr Pod kPodTwo = {"two", "10.66.0.3", "fd00:66::3", "veth2"};
 
-// How ports are published: the keys of the configuration, and which iptables the node has.
+// How ports are published: the keys of the configuration, which iptables the node has, and what
+// leads to the pods. BPF programs carry nothing to the ports of a bridge.
 struct Way {
     const char *name;
     const char *backend;
     bool legacy_iptables = false;
+    const char *datapath = "netfilter";
+
+    bool ebpf() const { return std::string_view(datapath) != "netfilter"; }
 };
 
 inline constexpr Way kIptablesNft = {"iptables_nft", "iptables"};
 inline constexpr Way kIptablesLegacy = {"iptables_legacy", "iptables", true};
 inline constexpr Way kNftables = {"nftables", "nftables"};
+inline constexpr Way kEbpfOverIptables = {"ebpf_over_iptables", "iptables", false, "ebpf"};
+inline constexpr Way kEbpfOverNftables = {"ebpf_over_nftables", "nftables", false, "ebpf"};
 
 // Parts of a configuration.
 struct PortmapCall {
@@ -73,15 +87,23 @@ public:
     std::map<std::string, std::string> env_of(const std::string &verb, const Pod &pod,
                                               const PortmapCall &call) const;
 
+    // How often the programs carried a packet, and the sum over both directions. 0 without
+    // programs.
+    std::uint64_t count(pm_count what) const;
+    std::uint64_t carried() const;
+
     // Table nat of both families without comments and counters.
     std::string saved_rules() const;
 
 private:
     void connect_outside() const;
+    void make_bridge() const;
     void connect_pod(const Pod &pod) const;
+    void lead_to_pod(const Pod &pod) const;
 
     Way way_;
-    TempDir programs_;  // links to the legacy programs
+    std::unique_ptr<PrivateBpffs> bpffs_;  // before the namespaces
+    TempDir programs_;                     // links to the legacy programs
     Netns node_;
     Netns outside_;
     Netns pod_one_;

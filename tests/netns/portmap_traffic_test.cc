@@ -27,6 +27,8 @@ protected:
     void SetUp() override
     {
         TORTIE_NEEDS_ROOT();
+        if (GetParam().ebpf())
+            TORTIE_NEEDS_BPF();
         net_.emplace(GetParam());
         one_.emplace(net_->netns_of(kPodOne), kTcp, 80, "one");
         two_.emplace(net_->netns_of(kPodTwo), kTcp, 80, "two");
@@ -43,7 +45,8 @@ protected:
 };
 
 INSTANTIATE_TEST_SUITE_P(, PortmapTraffic,
-                         testing::Values(kIptablesNft, kIptablesLegacy, kNftables),
+                         testing::Values(kIptablesNft, kIptablesLegacy, kNftables,
+                                         kEbpfOverIptables, kEbpfOverNftables),
                          [](const auto &test) { return test.param.name; });
 
 TEST_P(PortmapTraffic, ReachesThePodFromOutsideOnEveryAddressOfTheNode)
@@ -54,6 +57,10 @@ TEST_P(PortmapTraffic, ReachesThePodFromOutsideOnEveryAddressOfTheNode)
     EXPECT_EQ(ask(outside(), kTcp, kSecondAddress, 8080), "one 192.0.2.2");
     EXPECT_EQ(ask(outside(), kTcp, kBridge, 8080), "one 192.0.2.2");
     EXPECT_EQ(ask(outside(), kTcp, kUplink6, 8080), "one 2001:db8::2");
+    if (GetParam().ebpf()) {
+        EXPECT_GT(net().count(TORTIE_PM_FORWARDED), 0U);
+        EXPECT_GT(net().count(TORTIE_PM_REPLIED), 0U);
+    }
 }
 
 TEST_P(PortmapTraffic, ReachesThePodFromTheNodesOwnAddresses)

@@ -25,6 +25,12 @@ def netns(steps):
         steps.ctest("dev", "netns", sandboxed=True)
 
 
+def prog(steps):
+    """what runs in the kernel, on single packets and real flows (root)"""
+    if steps.build("dev") is not None:
+        steps.ctest("dev", "prog", sandboxed=True)
+
+
 def store(steps):
     """the contract of the datastores, against a real etcd (root)"""
     if steps.build("dev") is not None:
@@ -127,7 +133,7 @@ def image(steps):
 # priority, for the first has deadlines), the stages of a lane in order.
 PHASES = (
     ((check, dev),),
-    ((netns, store, fault), (asan, clang, tidy, release, fuzz)),
+    ((netns, prog, store, fault), (asan, clang, tidy, release, fuzz)),
     ((e2e, cluster, image),),
 )
 STAGES = {stage.__name__: stage for phase in PHASES for lane in phase for stage in lane}

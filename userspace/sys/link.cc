@@ -22,6 +22,7 @@ Link read_link(const NetlinkReply &reply)
     Link link;
     link.index = header.ifi_index;
     link.flags = header.ifi_flags;
+    link.hardware = header.ifi_type;
     while (const auto attr = attrs.next()) {
         switch (attr->type) {
         case IFLA_IFNAME:
@@ -38,6 +39,16 @@ Link read_link(const NetlinkReply &reply)
             break;
         case IFLA_PROMISCUITY:
             link.promiscuity = attr->u32();
+            break;
+        case IFLA_QDISC:
+            link.qdisc = attr->string();
+            break;
+        case IFLA_MASTER:
+            link.master_index = static_cast<int>(attr->u32());
+            break;
+        case IFLA_LINKINFO:
+            if (const auto kind = attr->nested().find(IFLA_INFO_KIND))
+                link.kind = kind->string();
             break;
         case IFLA_LINK:
             link.peer_index = static_cast<int>(attr->u32());

@@ -34,6 +34,11 @@ struct Link {
     std::uint32_t flags = 0;         // IFF_*: what was asked for on this interface
     std::uint32_t promiscuity = 0;   // how many users want it promiscuous, packet captures too
 
+    std::uint16_t hardware = 0;  // ARPHRD_*
+    std::string kind;            // "veth", "bridge", "vxlan" ...; empty for hardware
+    std::string qdisc;           // the root qdisc: "noqueue", "fq_codel", "tbf" ...
+    int master_index = 0;        // of the bridge, bond or VRF that it is a port of
+
     // Of a pair: the other end's index in its namespace, and what this namespace calls that one.
     // Without a number it is this namespace, and -1 is one that is going.
     int peer_index = 0;

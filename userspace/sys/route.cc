@@ -105,6 +105,12 @@ Result<std::vector<Route>> list_routes(NetlinkSocket &route, Family family)
     return routes;
 }
 
+Result<int> output_ifindex(NetlinkSocket &route, const IpAddr &to)
+{
+    TORTIE_TRY(const RouteAnswer answer, ask_route(route, to));
+    return static_cast<int>(answer.output_ifindex);
+}
+
 Result<std::string> output_interface(NetlinkSocket &route, const IpAddr &to)
 {
     TORTIE_TRY(const RouteAnswer answer, ask_route(route, to));

@@ -33,6 +33,10 @@ NetlinkMessage new_route(const Route &route, IfRouteExists then);
 // The routes of the table `main` in the kernel's order, of whatever type.
 Result<std::vector<Route>> list_routes(NetlinkSocket &route, Family family);
 
+// The number of the interface that packets to `to` leave by. Errors: kNotFound when there is no
+// route, kSystem.
+Result<int> output_ifindex(NetlinkSocket &route, const IpAddr &to);
+
 // The name of the interface that packets to `to` leave by. `route` is a NETLINK_ROUTE socket.
 // Errors: kNotFound when there is no route, kSystem.
 Result<std::string> output_interface(NetlinkSocket &route, const IpAddr &to);

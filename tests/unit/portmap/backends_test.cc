@@ -82,7 +82,7 @@ TEST_F(PortmapBackends, FallBackToIptablesWhereTheKernelHasNoNfTables)
     EXPECT_EQ(published->backend, Backend::kIptables);
     EXPECT_THAT(nftables_.calls, ElementsAre("publish"));
     EXPECT_THAT(iptables_.calls, ElementsAre("publish"));
-    backends_.undo(*published, config_.publication);
+    EXPECT_TRUE(backends_.withdraw_by(published->backend, config_.publication));
     EXPECT_THAT(nftables_.calls, ElementsAre("publish"));
     EXPECT_THAT(iptables_.calls, ElementsAre("publish", "withdraw"));
 }

@@ -142,6 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "iptables backend was requested but configuration contains nftables-specific "
                 "options [conditionsV4]"},
         Refused{"AnEmptyBackend", R"("backend": "")", R"(unrecognized backend "")"},
+        Refused{"AnUnknownDatapath", R"("datapath": "xdp")", R"(unrecognized datapath "xdp")"},
         Refused{"AnUnknownBackend", R"("backend": "ipfw")", R"(unrecognized backend "ipfw")"},
         Refused{"AnUnknownBackendWithIptablesWords",
                 R"("backend": "ipfw", "conditionsV4": ["-s", "1.2.3.4"])",
@@ -201,6 +202,15 @@ TEST(PortmapConfig, ReportsTypesBeforeEverythingElse)
 TEST(PortmapConfig, TakesAnEmptyConditionForNoneWithNftables)
 {
     EXPECT_TRUE(parsed(R"("backend": "nftables", "conditionsV4": [""])").backend_given);
+}
+
+TEST(PortmapConfig, TakesTheDatapathByNameAndLeavesItToTheNodeOtherwise)
+{
+    EXPECT_EQ(parsed(R"("snat": true)").datapath, Datapath::kAuto);
+    EXPECT_EQ(parsed(R"("datapath": "auto")").datapath, Datapath::kAuto);
+    EXPECT_EQ(parsed(R"("datapath": "ebpf")").datapath, Datapath::kEbpf);
+    EXPECT_EQ(parsed(R"("datapath": "ebpf-full")").datapath, Datapath::kEbpfFull);
+    EXPECT_EQ(parsed(R"("datapath": "netfilter")").datapath, Datapath::kNetfilter);
 }
 
 TEST(PortmapConfig, ReportsPrevResultBeforeTheMarksAndTwicePrefixed)
