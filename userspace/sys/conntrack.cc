@@ -2,14 +2,19 @@
 #include "sys/conntrack.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "sys/netlink.h"
+#include "sys/netlink_batch.h"
 
 namespace tortie {
 namespace {
@@ -128,7 +133,100 @@ bool is_empty(NetlinkSocket &netfilter)
     return asked && empty;
 }
 
+constexpr std::uint8_t kTcp = 6;
+constexpr std::size_t kFlowsAtOnce = 32;
+
+// How an entry of nf_conntrack_tcp is to be changed: the bits of `mask` become those of `flags`.
+// Source: struct nf_ct_tcp_flags of include/uapi/linux/netfilter/nf_conntrack_tcp.h.
+struct TcpFlags {
+    std::uint8_t flags;
+    std::uint8_t mask;
+};
+constexpr std::uint8_t kBeLiberal = 0x08;  // IP_CT_TCP_FLAG_BE_LIBERAL
+
+void put_address(NetlinkMessage &request, const IpAddr &address, std::uint16_t v4, std::uint16_t v6)
+{
+    request.put(address.family() == Family::kIpv4 ? v4 : v6, address.bytes_be());
+}
+
+// IPCTNL_MSG_CT_NEW without NLM_F_CREATE changes an entry that is there.
+NetlinkMessage any_window_request(const TrackedFlow &flow)
+{
+    NetlinkMessage request = ct_request(IPCTNL_MSG_CT_NEW, flow.destination.family());
+    request.nest(CTA_TUPLE_ORIG, [&] {
+        request.nest(CTA_TUPLE_IP, [&] {
+            put_address(request, flow.source, CTA_IP_V4_SRC, CTA_IP_V6_SRC);
+            put_address(request, flow.destination, CTA_IP_V4_DST, CTA_IP_V6_DST);
+        });
+        request.nest(CTA_TUPLE_PROTO, [&] {
+            request.put_u8(CTA_PROTO_NUM, kTcp);
+            request.put_u16_be(CTA_PROTO_SRC_PORT, flow.source_port);
+            request.put_u16_be(CTA_PROTO_DST_PORT, flow.destination_port);
+        });
+    });
+    const std::array<std::uint8_t, sizeof(TcpFlags)> flags = {kBeLiberal, kBeLiberal};
+    request.nest(CTA_PROTOINFO, [&] {
+        request.nest(CTA_PROTOINFO_TCP, [&] {
+            request.put(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, flags);
+            request.put(CTA_PROTOINFO_TCP_FLAGS_REPLY, flags);
+        });
+    });
+    return request;
+}
+
+bool is_translated(const NetlinkAttrs &entry)
+{
+    const auto status = entry.find(CTA_STATUS);
+    return status && (status->u32_be() & IPS_DST_NAT) != 0;
+}
+
 }  // namespace
+
+Result<std::size_t> accept_any_window(std::span<const TrackedFlow> flows)
+{
+    TORTIE_TRY(NetlinkSocket netfilter, NetlinkSocket::open(NETLINK_NETFILTER));
+    std::size_t count = 0;
+    while (!flows.empty()) {
+        const auto some = flows.first(std::min(flows.size(), kFlowsAtOnce));
+        std::vector<NetlinkMessage> requests;
+        requests.reserve(some.size());
+        for (const TrackedFlow &flow : some)
+            requests.push_back(any_window_request(flow));
+        constexpr const char *kDoing = "let conntrack take packets of any window";
+        TORTIE_TRY(const auto errors, request_all(netfilter, requests, kDoing));
+        for (const int err : errors) {
+            if (err != 0 && err != ENOENT)
+                return fail_errno(err, kDoing);
+            count += err == 0 ? 1U : 0U;
+        }
+        flows = flows.subspan(some.size());
+    }
+    return count;
+}
+
+Result<std::size_t> accept_any_window_of_translated()
+{
+    TORTIE_TRY(NetlinkSocket netfilter, NetlinkSocket::open(NETLINK_NETFILTER));
+    std::vector<TrackedFlow> flows;
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+        NetlinkMessage request = ct_request(IPCTNL_MSG_CT_GET, family);
+        const std::size_t begin = flows.size();
+        TORTIE_DO(netfilter.dump(
+            request, "list conntrack entries", [&] { flows.resize(begin); },
+            [&](const NetlinkReply &reply) {
+                const NetlinkAttrs entry = reply.attrs<nfgenmsg>();
+                const auto original = read_tuple(entry, CTA_TUPLE_ORIG);
+                if (original && original->ip_protocol == kTcp && is_translated(entry))
+                    flows.push_back({.source = original->source,
+                                     .destination = original->destination,
+                                     .source_port = original->source_port,
+                                     .destination_port = original->destination_port,
+                                     .reply_source = {},
+                                     .reply_source_port = 0});
+            }));
+    }
+    return accept_any_window(flows);
+}
 
 Result<std::size_t> delete_flows(const FlowSelector &selector,
                                  const std::function<bool(const TrackedFlow &)> &which)
