@@ -64,7 +64,7 @@ public:
 
     NetlinkSocket &route() { return *route_; }
     const PinFolder &folder() const { return *folder_; }
-    PortmapMaps &maps() { return maps_; }
+    const PortmapMaps &maps() const { return maps_; }
     Attacher &attacher() { return *attacher_; }
 
 private:

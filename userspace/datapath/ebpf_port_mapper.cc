@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "datapath/ebpf_entries.h"
+#include "datapath/ebpf_flows.h"
 #include "datapath/ebpf_load.h"
 #include "datapath/ebpf_pod.h"
 
@@ -18,6 +19,14 @@ std::vector<IpAddr> addresses_of(const Publication &publication)
     for (const Cidr &address : publication.addresses)
         addresses.push_back(address.addr);
     return addresses;
+}
+
+// A flow that is not marked is in danger only when somebody detaches the programs.
+void mark_or_log(const EbpfNode &node)
+{
+    if (const auto marked = mark_flows(node); !marked)
+        log::warn("flows would not survive losing the programs",
+                  {{"cause", marked.error().what()}});
 }
 
 }  // namespace
@@ -86,6 +95,7 @@ Result<> EbpfPortMapper::check(const Publication &publication)
         return {};
     if (!node)
         return fail(std::move(node).error());
+    mark_or_log(*node);
     TORTIE_TRY(const PodVeth veth, find_pod_veth(node->route(), publication.addresses));
     for (const IpAddr &address : addresses_of(publication)) {
         TORTIE_TRY(const bool known, node->knows(address));
@@ -103,6 +113,7 @@ Result<> EbpfPortMapper::drop(const std::vector<PublishedPort> &ports,
         return {};
     return root.exclusively([&]() -> Result<> {
         TORTIE_TRY(EbpfNode node, EbpfNode::open(settings_));
+        mark_or_log(node);
         return node.drop(ports, addresses);
     });
 }
@@ -136,6 +147,7 @@ Result<> EbpfPortMapper::tidy(const std::vector<PublishedPort> &removed)
         TORTIE_DO(node.drop(removed, {}));
     TORTIE_DO(node.sweep());
     TORTIE_DO(node.refresh_uplinks(0, true));
+    mark_or_log(node);
     return {};
 }
 
