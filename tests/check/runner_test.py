@@ -101,7 +101,7 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(ran.returncode, 0)
         self.assertEqual([line.split()[0] for line in ran.stdout.splitlines()],
                          ["check", "dev", "netns", "prog", "store", "fault", "asan", "clang", "tidy",
-                          "release", "fuzz", "e2e", "cluster"])
+                          "release", "fuzz", "e2e", "cluster", "image"])
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cstring>
@@ -11,6 +13,8 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+
+#include "base/unique_fd.h"
 
 namespace tortie::test {
 namespace {
@@ -281,6 +285,17 @@ Verdict PortmapObject::run(const bpf_program *program, const Bytes &packet, unsi
     verdict.action = static_cast<int>(options.retval);
     verdict.packet.resize(options.data_size_out);
     return verdict;
+}
+
+std::array<std::uint8_t, 6> mac_of(const std::string &device)
+{
+    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    std::array<std::uint8_t, 6> mac{};
+    ifreq request{};
+    device.copy(request.ifr_name, IFNAMSIZ - 1);
+    EXPECT_EQ(::ioctl(socket.get(), SIOCGIFHWADDR, &request), 0) << device;
+    std::memcpy(mac.data(), request.ifr_hwaddr.sa_data, mac.size());
+    return mac;
 }
 
 void attach(const Netns &where, const bpf_program *program, const std::string &device, Way way)

@@ -3,6 +3,7 @@
 // bpf/portmap.bpf.c, loaded for one test, and its maps in the words of a test.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -85,6 +86,9 @@ private:
 
     std::unique_ptr<tt_portmap, Destroy> skeleton_;
 };
+
+// The hardware address of a device of the namespace this runs in.
+std::array<std::uint8_t, 6> mac_of(const std::string &device);
 
 // Both ways to attach.
 enum class Way { kTcx, kClsact };
