@@ -22,8 +22,9 @@ struct quoted {
     __u32 src_be[4];
     __u32 dst_be[4];
     __u16 ports_be[2];
+    __u16 end_off;  // where the error ends; what follows in the frame is the link's padding
     __u8 l4_proto;
-    __u8 pad[3];
+    __u8 pad[1];
 };
 
 static __always_inline bool is_error(__u8 type, const bool v6)
@@ -62,10 +63,27 @@ static __always_inline bool read_addresses(struct __sk_buff *skb, __u32 l3, cons
     return true;
 }
 
+// Where the packet ends by its own header; 0 when that cannot be.
+static __always_inline __u16 end_of(struct __sk_buff *skb, const bool v6)
+{
+    const __u32 length_off =
+        v6 ? offsetof(struct ipv6hdr, payload_len) : offsetof(struct iphdr, tot_len);
+    __u16 said_be;
+    __u32 end;
+
+    if (bpf_skb_load_bytes(skb, ETH_HLEN + length_off, &said_be, sizeof(said_be)) < 0)
+        return 0;
+    end = ETH_HLEN + bpf_ntohs(said_be) + (v6 ? sizeof(struct ipv6hdr) : 0);
+    return end <= skb->len && end <= 0xffff ? (__u16)end : 0;
+}
+
 static __always_inline bool read_quoted(struct __sk_buff *skb, const bool v6, struct quoted *to)
 {
     const __u32 off = quoted_off(v6);
 
+    to->end_off = end_of(skb, v6);
+    if (off + l3_bytes(v6) + TORTIE_UDP_READ_BYTES > to->end_off)
+        return false;
     if (!read_addresses(skb, off, v6, to->src_be, to->dst_be, &to->l4_proto))
         return false;
     if (to->l4_proto != IPPROTO_TCP && to->l4_proto != IPPROTO_UDP)
@@ -103,16 +121,19 @@ static __always_inline bool change(struct __sk_buff *skb, __u32 off, const void 
 }
 
 // The checksum of the quoted TCP or UDP header, where it is quoted and there is one.
-static __always_inline bool change_quoted_sum(struct __sk_buff *skb, const bool v6, __u8 l4_proto,
-                                              __u64 by, __u64 *diff)
+static __always_inline bool change_quoted_sum(struct __sk_buff *skb, const bool v6,
+                                              const struct quoted *quoted, __u64 by, __u64 *diff)
 {
+    const __u8 l4_proto = quoted->l4_proto;
     const __u32 off =
         quoted_off(v6) + l3_bytes(v6) +
         (l4_proto == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
     __u16 sum;
 
-    if (bpf_skb_load_bytes(skb, off, &sum, sizeof(sum)) < 0)
+    if (off + sizeof(sum) > quoted->end_off)
         return true;
+    if (bpf_skb_load_bytes(skb, off, &sum, sizeof(sum)) < 0)
+        return false;
     if (l4_proto == IPPROTO_UDP && !sum)
         return true;
     sum = (__u16)~fold16((__u64)(__u16)~sum + by);
@@ -151,7 +172,7 @@ static __always_inline bool change_quoted(struct __sk_buff *skb, const bool v6, 
         if (!change(skb, off + offsetof(struct iphdr, check), &sum, sizeof(sum), diff))
             return false;
     }
-    return change_quoted_sum(skb, v6, quoted->l4_proto, of_address + of_port, diff);
+    return change_quoted_sum(skb, v6, quoted, of_address + of_port, diff);
 }
 
 // The outer IP header, whose address was the flow's, and one hop less to live.
@@ -232,7 +253,7 @@ static __always_inline int icmp(struct __sk_buff *skb, const bool v6, const __u8
     const bool to_pod = dir == TORTIE_PM_FORWARD;
     struct pm_scratch *work = scratch();
     struct pm_flow *flow;
-    struct quoted quoted;
+    struct quoted quoted = {};
     __u32 outer_be[2][4];
     __u8 l4_proto;
     __u8 type;

@@ -216,6 +216,8 @@ TEST_P(PortmapFullPacket, WhoseTupleBehindTheTranslationIsInUseIsNetfilters)
     // The same client port to another address of the node, and the same pod behind it.
     node_->node.ip(
         {"address", "add", GetParam() ? "2001:db8:9::9/128" : "203.0.113.9/32", "dev", "lo"});
+    if (GetParam())
+        wait_until_local(node_->node, "2001:db8:9::9");
     establish();
     Shape other = {.from = client(), .to = node(), .l4_proto = IPPROTO_TCP};
     other.to.address = GetParam() ? "2001:db8:9::9" : "203.0.113.9";

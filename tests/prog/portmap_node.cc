@@ -10,6 +10,9 @@
 
 #include <vector>
 
+#include "base/deadline.h"
+#include "base/pause.h"
+
 namespace tortie::test {
 namespace {
 
@@ -59,6 +62,16 @@ bool pass_on(int from, int to, std::size_t bytes)
 
 }  // namespace
 
+void wait_until_local(const Netns &where, const std::string &address)
+{
+    const Deadline deadline = Deadline::in(std::chrono::seconds(5));
+    while (where.ip({"-6", "route", "show", "table", "local"}).find("local " + address + " ") ==
+           std::string::npos) {
+        ASSERT_FALSE(deadline.passed()) << address;
+        pause_for(std::chrono::milliseconds(2));
+    }
+}
+
 PortmapNode::PortmapNode(bool v6)
     : v6_(v6),
       node_address_(v6 ? "2001:db8:1::1" : "192.0.2.1"),
@@ -91,20 +104,22 @@ void PortmapNode::link_up() const
         client.ip({"route", "add", "default", "via", way});
     for (const char *way : {"10.65.0.1", "2001:db8:2::1"})
         pod.ip({"route", "add", "default", "via", way});
+    wait_until_local(client, "2001:db8:1::2");
+    wait_until_local(node, "2001:db8:2::1");
+    wait_until_local(pod, "2001:db8:2::2");
     node.run({"sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"});
 }
 
 void PortmapNode::translate() const
 {
-    for (const char *family : {"ip", "ip6"}) {
-        const std::string to = family == std::string("ip") ? "10.65.0.2" : "[2001:db8:2::2]";
-        node.run({"nft", "add table " + std::string(family) + " nat"});
-        node.run({"nft", "add chain " + std::string(family) +
-                             " nat pre { type nat hook prerouting priority dstnat; }"});
-        for (const char *l4 : {"tcp", "udp"})
-            node.run({"nft", "add rule " + std::string(family) + " nat pre fib daddr type local " +
-                                 l4 + " dport 8080 dnat to " + to + ":80"});
-    }
+    const auto rules = [](const std::string &family, const std::string &to) {
+        const std::string rule = "add rule " + family + " nat pre fib daddr type local ";
+        return "add table " + family + " nat; add chain " + family +
+               " nat pre { type nat hook prerouting priority dstnat; }; " + rule +
+               "tcp dport 8080 dnat to " + to + ":80; " + rule + "udp dport 8080 dnat to " + to +
+               ":80; ";
+    };
+    node.run({"nft", rules("ip", "10.65.0.2") + rules("ip6", "[2001:db8:2::2]")});
 }
 
 unsigned PortmapNode::ifindex(const std::string &device) const

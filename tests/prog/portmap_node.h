@@ -21,6 +21,10 @@ namespace tortie::test {
 inline constexpr std::uint16_t kHostPort = 8080;
 inline constexpr std::uint16_t kPodPort = 80;
 
+// Waits until packets to an address of the namespace are its own: with IPv6 that takes the kernel a
+// moment.
+void wait_until_local(const Netns &where, const std::string &address);
+
 class PortmapNode {
 public:
     explicit PortmapNode(bool v6);

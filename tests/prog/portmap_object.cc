@@ -20,7 +20,9 @@ namespace tortie::test {
 namespace {
 
 constexpr std::uint32_t kTableEntries = 4096;
-constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);  // libbpf 1.1 has no name for it
+// libbpf 1.1 has no names for these.
+constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
+constexpr auto kTcxEgress = static_cast<bpf_attach_type>(47);
 
 template <class Key, class Value>
 void put(const bpf_map *map, const Key &key, const Value &value)
@@ -46,7 +48,7 @@ void set_bit(__u64 (&bits)[2][1024], std::uint8_t l4_proto, std::uint16_t port)
     bits[l4_proto == IPPROTO_UDP ? 1 : 0][port / 64] |= __u64{1} << (port % 64);
 }
 
-struct Side {
+struct End {
     MapAddress address;
     std::uint16_t port_be;
 };
@@ -69,10 +71,10 @@ bool is_v4(const MapAddress &address)
 }
 
 // The entry that gives packets from `src` to `dst` the address `to`, as destination or as source.
-void put_flow(const tt_portmap &skeleton, std::uint8_t l4_proto, std::uint8_t dir, const Side &src,
-              const Side &dst, const Side &to, pm_flow entry)
+void put_flow(const tt_portmap &skeleton, std::uint8_t l4_proto, std::uint8_t dir, const End &src,
+              const End &dst, const End &to, pm_flow entry)
 {
-    const Side &was = dir == TORTIE_PM_FORWARD ? dst : src;
+    const End &was = dir == TORTIE_PM_FORWARD ? dst : src;
     entry.port_be = to.port_be;
     entry.addr_diff = difference(reinterpret_cast<const std::uint16_t *>(was.address.words_be),
                                  reinterpret_cast<const std::uint16_t *>(to.address.words_be), 8);
@@ -226,9 +228,9 @@ void PortmapObject::insert(const Flow &flow) const
     entry.mtu = flow.mtu;
     entry.mode = flow.mode;
 
-    const Side client{MapAddress(flow.client), htons(flow.client_port)};
-    const Side node{MapAddress(mapping.node), htons(mapping.port)};
-    const Side inside{pod_address, htons(mapping.pod_port)};
+    const End client{MapAddress(flow.client), htons(flow.client_port)};
+    const End node{MapAddress(mapping.node), htons(mapping.port)};
+    const End inside{pod_address, htons(mapping.pod_port)};
     entry.in_ifindex = flow.uplink;
     entry.out_ifindex = flow.veth;
     put_flow(*skeleton_, flow.l4_proto, TORTIE_PM_FORWARD, client, node, inside, entry);
@@ -240,6 +242,16 @@ void PortmapObject::insert(const Flow &flow) const
 std::size_t PortmapObject::flows() const
 {
     return count_entries(skeleton_->maps.tt_pm_flow4) + count_entries(skeleton_->maps.tt_pm_flow6);
+}
+
+void PortmapObject::flush_flows() const
+{
+    for (const bpf_map *map : {skeleton_->maps.tt_pm_flow4, skeleton_->maps.tt_pm_flow6}) {
+        std::array<std::uint8_t, sizeof(pm_tuple6)> key{};
+        const std::size_t size = bpf_map__key_size(map);
+        while (bpf_map__get_next_key(map, nullptr, key.data(), size) == 0)
+            bpf_map__delete_elem(map, key.data(), size, 0);
+    }
 }
 
 std::uint32_t PortmapObject::now_jiffies() const
@@ -298,25 +310,29 @@ std::array<std::uint8_t, 6> mac_of(const std::string &device)
     return mac;
 }
 
-void attach(const Netns &where, const bpf_program *program, const std::string &device, Way way)
+void attach(const Netns &where, const bpf_program *program, const std::string &device, Way way,
+            Side side)
 {
     where.inside([&] {
         const auto ifindex = static_cast<int>(::if_nametoindex(device.c_str()));
         ASSERT_NE(ifindex, 0) << device;
         const int fd = bpf_program__fd(program);
+        const bool ingress = side == Side::kIngress;
         if (way == Way::kTcx) {
-            // bpf_prog_attach() without a link: it goes when the device goes.
-            ASSERT_EQ(bpf_prog_attach(fd, ifindex, kTcxIngress, 0), 0) << "errno " << errno;
+            // bpf_prog_attach() makes no link: it goes when the device goes.
+            ASSERT_EQ(bpf_prog_attach(fd, ifindex, ingress ? kTcxIngress : kTcxEgress, 0), 0)
+                << "errno " << errno;
             return;
         }
         bpf_tc_hook hook{};
         hook.sz = sizeof(hook);
         hook.ifindex = ifindex;
-        hook.attach_point = BPF_TC_INGRESS;
+        hook.attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
         bpf_tc_opts options{};
         options.sz = sizeof(options);
         options.prog_fd = fd;
-        ASSERT_EQ(bpf_tc_hook_create(&hook), 0);
+        const int made = bpf_tc_hook_create(&hook);
+        ASSERT_TRUE(made == 0 || made == -EEXIST) << made;
         ASSERT_EQ(bpf_tc_attach(&hook, &options), 0);
     });
 }

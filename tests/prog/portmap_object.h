@@ -70,6 +70,7 @@ public:
 
     // Entries of both flow tables.
     std::size_t flows() const;
+    void flush_flows() const;
 
     // Looks at flows come once a second, not at every packet.
     void look_once_a_second() const;
@@ -93,7 +94,10 @@ std::array<std::uint8_t, 6> mac_of(const std::string &device);
 // Both ways to attach.
 enum class Way { kTcx, kClsact };
 
-// The program at the ingress of a device in a namespace, as long as the object lives there.
-void attach(const Netns &where, const bpf_program *program, const std::string &device, Way way);
+enum class Side { kIngress, kEgress };
+
+// The program at a device in a namespace, behind those that are there, as long as the device lives.
+void attach(const Netns &where, const bpf_program *program, const std::string &device, Way way,
+            Side side = Side::kIngress);
 
 }  // namespace tortie::test

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What stands at a device and must see packets: put there before a flow, and under it. The flow
+// goes on through it; BPF carries nothing past it.
+#include <algorithm>
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "base/pause.h"
+#include "prog/portmap_node.h"
+
+namespace tortie::test {
+namespace {
+
+struct Obstacle {
+    const char *name;
+    std::function<bool(const PortmapNode &)> put;  // false: this kernel or its tools cannot
+};
+
+bool run_in(const Netns &where, const std::vector<std::vector<std::string>> &commands)
+{
+    return std::all_of(commands.begin(), commands.end(),
+                       [&](const auto &command) { return where.try_run(command).has_value(); });
+}
+
+// Somebody else's program, which lets everything pass.
+bool put_program(const PortmapNode &node, const std::string &device, Way way, Side side)
+{
+    attach(node.node, node.object.skeleton().progs.tt_pm_clock, device, way, side);
+    return true;
+}
+
+bool put_nft_chain(const PortmapNode &node, const std::string &device, const std::string &hook)
+{
+    return run_in(node.node,
+                  {{"nft", "add table netdev t; add chain netdev t c { type filter hook " + hook +
+                               " device " + device + " priority 0; }"}});
+}
+
+const std::vector<Obstacle> &obstacles()
+{
+    using Node = PortmapNode;
+    static const std::vector<Obstacle> all = {
+        {"ShaperAtThePod",
+         [](const Node &node) {
+             return run_in(node.node, {{"tc", "qdisc", "add", "dev", "pod0", "root", "tbf", "rate",
+                                        "100mbit", "burst", "100kb", "latency", "50ms"}});
+         }},
+        {"FilterToThePod",
+         [](const Node &node) { return put_program(node, "pod0", Way::kClsact, Side::kEgress); }},
+        {"FilterFromThePod",
+         [](const Node &node) { return put_program(node, "pod0", Way::kClsact, Side::kIngress); }},
+        {"FilterFromTheUplink",
+         [](const Node &node) { return put_program(node, "up0", Way::kClsact, Side::kIngress); }},
+        {"ProgramToThePod",
+         [](const Node &node) { return put_program(node, "pod0", Way::kTcx, Side::kEgress); }},
+        {"ProgramFromThePod",
+         [](const Node &node) { return put_program(node, "pod0", Way::kTcx, Side::kIngress); }},
+        {"ProgramFromTheUplink",
+         [](const Node &node) { return put_program(node, "up0", Way::kTcx, Side::kIngress); }},
+        {"NetdevIngressAtTheUplink",
+         [](const Node &node) { return put_nft_chain(node, "up0", "ingress"); }},
+        {"NetdevIngressAtThePod",
+         [](const Node &node) { return put_nft_chain(node, "pod0", "ingress"); }},
+        {"NetdevEgressAtThePod",
+         [](const Node &node) { return put_nft_chain(node, "pod0", "egress"); }},
+    };
+    return all;
+}
+
+struct Case {
+    std::size_t obstacle;
+    Way way;
+};
+
+class PortmapObstacle : public ::testing::TestWithParam<Case> {
+protected:
+    void SetUp() override
+    {
+        TORTIE_NEEDS_ROOT();
+        node_.emplace(false);
+        ASSERT_TRUE(node_->object.loaded());
+        node_->publish();
+        node_->object.state().interval /= 50;  // looks come every 20 ms
+        node_->attach(GetParam().way);
+    }
+
+    bool put() const { return obstacles()[GetParam().obstacle].put(*node_); }
+
+    std::uint64_t carried() const
+    {
+        return node_->object.counted(TORTIE_PM_FORWARDED) +
+               node_->object.counted(TORTIE_PM_REPLIED);
+    }
+
+    std::optional<PortmapNode> node_;
+};
+
+TEST_P(PortmapObstacle, ThatIsThereFirstIsNeverPassedBy)
+{
+    if (!put())
+        GTEST_SKIP() << "this kernel cannot";
+    const AddressEcho server(node_->pod, Transport::kUdp, kPodPort, "pod");
+    Client client(node_->client, Transport::kUdp, node_->node_address(), kHostPort);
+
+    for (int i = 0; i < 10; ++i)
+        EXPECT_TRUE(client.ask());
+
+    EXPECT_EQ(carried(), 0u);
+    EXPECT_GE(node_->object.counted(TORTIE_PM_OBSTACLE), 1u);
+}
+
+TEST_P(PortmapObstacle, ThatComesLaterIsSeenByTheNextLook)
+{
+    const AddressEcho server(node_->pod, Transport::kUdp, kPodPort, "pod");
+    Client client(node_->client, Transport::kUdp, node_->node_address(), kHostPort);
+    for (int i = 0; i < 10; ++i)
+        EXPECT_TRUE(client.ask());
+    ASSERT_GE(carried(), 10u);
+
+    if (!put())
+        GTEST_SKIP() << "this kernel cannot";
+    pause_for(std::chrono::milliseconds(50));  // longer than the interval
+    for (int i = 0; i < 3; ++i)
+        EXPECT_TRUE(client.ask());
+    const std::uint64_t before = carried();
+    for (int i = 0; i < 10; ++i)
+        EXPECT_TRUE(client.ask());
+
+    EXPECT_EQ(carried(), before);
+    EXPECT_GE(node_->object.counted(TORTIE_PM_FORGOTTEN), 1u);
+}
+
+std::vector<Case> every_case()
+{
+    std::vector<Case> cases;
+    for (std::size_t i = 0; i < obstacles().size(); ++i) {
+        cases.push_back({i, Way::kTcx});
+        // How ours is attached makes a difference for what else is attached only.
+        const std::string_view name = obstacles()[i].name;
+        if (name.starts_with("Filter") || name.starts_with("Program"))
+            cases.push_back({i, Way::kClsact});
+    }
+    return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PortmapObstacle, ::testing::ValuesIn(every_case()),
+                         [](const auto &of) {
+                             return std::string(obstacles()[of.param.obstacle].name) +
+                                    (of.param.way == Way::kTcx ? "Tcx" : "Clsact");
+                         });
+
+}  // namespace
+}  // namespace tortie::test

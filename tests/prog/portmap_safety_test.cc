@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Beside a firewall, and beside conntrack's own idea of when a flow ends.
+#include <cstdio>
+
+#include <gtest/gtest.h>
+
+#include "base/pause.h"
+#include "prog/portmap_node.h"
+
+namespace tortie::test {
+namespace {
+
+// Netfilter decides about every new connection.
+class PortmapSafety : public ::testing::TestWithParam<bool> {
+protected:
+    void SetUp() override
+    {
+        TORTIE_NEEDS_ROOT();
+        node_.emplace(GetParam());
+        ASSERT_TRUE(node_->object.loaded());
+        node_->publish();
+        node_->attach(Way::kTcx);
+    }
+
+    std::uint64_t counted(pm_count what) const { return node_->object.counted(what); }
+    void forward_rule(const std::string &rule) const
+    {
+        node_->node.run({"nft",
+                         "add table inet f; add chain inet f c { type filter hook forward "
+                         "priority 0; }; add rule inet f c " +
+                             rule});
+    }
+
+    std::optional<PortmapNode> node_;
+};
+
+TEST_P(PortmapSafety, ARefusedConnectionIsNeverCarried)
+{
+    forward_rule("ct status dnat drop");
+
+    EXPECT_TRUE(nobody_answers(node_->client, Transport::kTcp, node_->node_address(), kHostPort));
+    EXPECT_TRUE(nobody_answers(node_->client, Transport::kUdp, node_->node_address(), kHostPort));
+
+    EXPECT_EQ(counted(TORTIE_PM_FORWARDED) + counted(TORTIE_PM_REPLIED), 0u);
+    EXPECT_EQ(node_->object.flows(), 0u);
+}
+
+TEST_P(PortmapSafety, NewConnectionsAreRefusedWhileAnOldOneIsCarried)
+{
+    const Conversation talk(*node_);
+    ASSERT_TRUE(talk.connected());
+    EXPECT_TRUE(talk.exchange(5));
+
+    forward_rule("ct state new drop");
+
+    EXPECT_TRUE(talk.exchange(5));
+    EXPECT_TRUE(nobody_answers(node_->client, Transport::kUdp, node_->node_address(), kHostPort));
+}
+
+TEST_P(PortmapSafety, AFlowThatConntrackForgotIsNotCarriedFromTheNextLookOn)
+{
+    const AddressEcho server(node_->pod, Transport::kUdp, kPodPort, "pod");
+    Client client(node_->client, Transport::kUdp, node_->node_address(), kHostPort);
+    node_->object.state().interval = 1;
+    for (int i = 0; i < 5; ++i)
+        EXPECT_TRUE(client.ask());
+    ASSERT_GE(counted(TORTIE_PM_FORWARDED), 1u);
+    forward_rule("ct status dnat drop");
+
+    node_->node.run({"conntrack", "-D", "-p", "udp"});
+    pause_for(std::chrono::milliseconds(20));
+
+    EXPECT_FALSE(client.ask(300));
+    EXPECT_GE(counted(TORTIE_PM_FORGOTTEN), 1u);
+}
+
+TEST_P(PortmapSafety, ALostTableIsFilledAgainUnderALiveConnection)
+{
+    const Conversation talk(*node_);
+    ASSERT_TRUE(talk.connected());
+    EXPECT_TRUE(talk.exchange(10, 2000));
+
+    for (int i = 0; i < 5; ++i) {
+        node_->object.flush_flows();
+        EXPECT_TRUE(talk.exchange(10, 2000));
+    }
+
+    EXPECT_GE(counted(TORTIE_PM_ADOPTED_FORWARD) + counted(TORTIE_PM_ADOPTED_REPLY), 6u);
+}
+
+TEST_P(PortmapSafety, AHalfClosedConnectionStillDelivers)
+{
+    const Conversation talk(*node_);
+    ASSERT_TRUE(talk.connected());
+    EXPECT_TRUE(talk.exchange(3));
+
+    talk.client_stops();
+
+    EXPECT_TRUE(talk.server_says(40'000));
+    EXPECT_GE(counted(TORTIE_PM_CLOSED), 1u);
+}
+
+TEST_P(PortmapSafety, ConntracksEntryLivesNoLongerThanItsConnection)
+{
+    {
+        const Conversation talk(*node_);
+        ASSERT_TRUE(talk.connected());
+        EXPECT_TRUE(talk.exchange(3));
+        talk.client_stops();
+        talk.server_stops();
+        pause_for(std::chrono::milliseconds(50));
+    }
+    const std::string listed =
+        node_->node.run({"conntrack", "-L", "-f", GetParam() ? "ipv6" : "ipv4", "-p", "tcp"});
+    // "tcp      6 9 ESTABLISHED src=...": the number is the seconds it has left.
+    int left_s = -1;
+    ASSERT_EQ(std::sscanf(listed.c_str(), "tcp 6 %d", &left_s), 1) << listed;
+    EXPECT_LE(left_s, 10) << listed;
+}
+
+TEST_P(PortmapSafety, ConntracksEntryIsGivenTimeToLiveAtEveryLook)
+{
+    node_->object.state().interval = 1;
+    node_->object.state().udp_stream_ms = 77'000;
+    const AddressEcho server(node_->pod, Transport::kUdp, kPodPort, "pod");
+    Client client(node_->client, Transport::kUdp, node_->node_address(), kHostPort);
+
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_TRUE(client.ask());
+        pause_for(std::chrono::milliseconds(5));
+    }
+
+    const std::string listed =
+        node_->node.run({"conntrack", "-L", "-f", GetParam() ? "ipv6" : "ipv4", "-p", "udp"});
+    int left_s = -1;
+    ASSERT_EQ(std::sscanf(listed.c_str(), "udp 17 %d", &left_s), 1) << listed;
+    EXPECT_GE(left_s, 70) << listed;
+    EXPECT_LE(left_s, 77) << listed;
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, PortmapSafety, ::testing::Bool(),
+                         [](const auto &of) { return of.param ? "IPv6" : "IPv4"; });
+
+}  // namespace
+}  // namespace tortie::test
