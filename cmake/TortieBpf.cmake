@@ -8,7 +8,7 @@
 # the kernel of the build machine: there is no generated vmlinux.h.
 find_program(TORTIE_BPF_CLANG NAMES clang-14 REQUIRED)
 find_program(TORTIE_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
-set(TORTIE_UAPI_ARCH_DIR "/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}")
+set(TORTIE_UAPI_ARCH_DIR "${CMAKE_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}")
 
 function(tortie_bpf_object name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "AS;TYPES" "")

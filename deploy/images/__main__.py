@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from deploy.images import apt, buildah, linked, names, packages, provenance, rootfs
+from deploy.images import apt, buildah, linked, names, packages, provenance, rootfs, sysroot
 from deploy.images.rootfs import ROOT
 
 PRESETS = {("runtime", "amd64"): "release", ("runtime", "arm64"): "release-arm64"}
@@ -104,6 +104,7 @@ def _parse(argv):
     every = {name: commands.add_parser(name, add_help=False) for name in ("build", "names", "push")}
     for name in ("names", "push"):
         every[name].add_argument("registry")
+    commands.add_parser("sysroot", add_help=False)
     for command in every.values():
         command.add_argument("variant", nargs="?", default="runtime", choices=names.VARIANTS)
     for name in ("build", "push"):
@@ -116,18 +117,25 @@ def _parse(argv):
 
 def main(argv):
     arguments = _parse(argv)
+    if arguments.command == "sysroot":
+        return _reported(lambda: print(sysroot.make("arm64")))
     if arguments.command == "names":
         print("\n".join(names.references(arguments.registry, arguments.variant)))
         return 0
     if reason := buildah.missing():
         print(f"scripts/image: {reason}", file=sys.stderr)
         return 3
+    if arguments.command == "push":
+        return _reported(lambda: push(arguments.registry, arguments.variant, arguments.output,
+                                      arguments.plain_http))
+    image = Image(arguments.variant, arguments.arch, arguments.output, arguments.build)
+    return _reported(lambda: print(f"{image.layout}:{image.tag} {image.make()}"))
+
+
+def _reported(work):
+    """Exit status."""
     try:
-        if arguments.command == "push":
-            push(arguments.registry, arguments.variant, arguments.output, arguments.plain_http)
-        else:
-            image = Image(arguments.variant, arguments.arch, arguments.output, arguments.build)
-            print(f"{image.layout}:{image.tag} {image.make()}")
+        work()
     except (apt.Unavailable, buildah.Failed, packages.Unknown, OSError) as error:
         print(f"scripts/image: {error}", file=sys.stderr)
         return 1

@@ -25,9 +25,8 @@ class Build:
     def _inside(self, path):
         """As the packages name it: without the sysroot, with /usr."""
         path = os.path.normpath(path)
-        if self.packages.root != pathlib.Path("/"):
-            path = "/" + os.path.relpath(path, self.packages.root)
-        return re.sub(r"^/lib/", "/usr/lib/", path)
+        root = str(self.packages.root).rstrip("/")
+        return re.sub(r"^/lib/", "/usr/lib/", path.removeprefix(root))
 
     def files_of_map(self, program):
         """Archives a member of which is in the program, and objects of the C library's start."""
@@ -41,8 +40,8 @@ class Build:
         """Every header of a package that a source file of the build included."""
         listed = subprocess.run(["ninja", "-C", self.folder, "-t", "deps"], capture_output=True,
                                 text=True, check=True).stdout
-        root = str(self.packages.root).rstrip("/")
-        return set(re.findall(rf"^ +({re.escape(root)}/usr/\S+)", listed, re.MULTILINE))
+        root = re.escape(str(self.packages.root).rstrip("/"))
+        return set(re.findall(rf"^ +((?:{root})?/usr/\S+)", listed, re.MULTILINE))
 
     def libraries(self, programs):
         """({program: {package: [archives]}}, {package: number of its headers}). Raises Unknown."""

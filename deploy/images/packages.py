@@ -66,7 +66,7 @@ class Machine:
 
     def owners(self, paths):
         """{path: Package}. Raises Unknown for a file of nobody."""
-        done = subprocess.run(["dpkg", "-S", *sorted(paths)], capture_output=True, text=True,
+        done = subprocess.run(["dpkg", "-S", "--", *sorted(paths)], capture_output=True, text=True,
                               check=False, env={**os.environ, "LC_ALL": "C.UTF-8"})
         names = {}
         for line in done.stdout.splitlines():
@@ -102,15 +102,13 @@ class Sysroot:
         self._files = json.loads((self.root / "files.json").read_text())
 
     def owners(self, paths):
-        found = {}
-        for path in paths:
-            if path not in self._files:
-                raise Unknown(f"no package of {self.root} owns {path}")
-            found[path] = self._packages[self._files[path]]
-        return found
+        """The compiler and its own libraries are the machine's."""
+        ours = {path: self._packages[self._files[path]] for path in paths if path in self._files}
+        return {**Machine().owners(set(paths) - set(ours)), **ours}
 
     def copyright(self, package):
-        return self.root / "usr/share/doc" / package.name / "copyright"
+        inside = self.root / "usr/share/doc" / package.name / "copyright"
+        return inside if inside.exists() else Machine().copyright(package)
 
 
 def unpack_sysroot(debs, root):

@@ -17,8 +17,9 @@ constexpr std::size_t kReadBytes = 16UL * 1024;  // a TLS record
 
 bool is_printable(std::string_view text)
 {
+    // unsigned: char is signed on x86 and is not on arm64.
     return std::none_of(text.begin(), text.end(),
-                        [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
+                        [](unsigned char c) { return (c < ' ' && c != '\t') || c == 0x7f; });
 }
 
 // A token read from a file may hold a line break, which would begin another header.

@@ -17,7 +17,7 @@ std::string message_of(const http::Response &response, const Status &status)
     const std::string_view text = status.message.empty() ? response.body : status.message;
     std::string shown(trim(text.substr(0, kMostShownBytes)));
     std::replace_if(
-        shown.begin(), shown.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }, ' ');
+        shown.begin(), shown.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
     return shown.empty() ? "the server answered with status " + std::to_string(response.status)
                          : shown;
 }
