@@ -120,6 +120,67 @@ TEST_P(EbpfHandoverOf, LosesNothingWhenEverythingIsHandedBackAndLoadedAgain)
     EXPECT_TRUE(carries(stream)) << stream.trouble();
 }
 
+// As an upgraded plugin does whose programs are of another ABI.
+class EbpfUpgrade : public EbpfHandover, public testing::WithParamInterface<AttachWay> {
+protected:
+    std::uint64_t carried_by(unsigned abi) const
+    {
+        const auto counts = read_portmap_counts(PinRoot().folder(abi));
+        return counts ? (*counts)[TORTIE_PM_FORWARDED] + (*counts)[TORTIE_PM_REPLIED] : 0;
+    }
+
+    Result<> load(unsigned abi) const
+    {
+        EbpfSettings settings;
+        settings.attach = GetParam();
+        settings.abi = abi;
+        return on_node([&] { return ensure_ebpf_loaded(settings); });
+    }
+
+    void expect_carried_by(unsigned abi, const LiveStream &stream) const
+    {
+        const auto before = carried_by(abi);
+        const Deadline deadline = Deadline::in(std::chrono::seconds(3));
+        while (carried_by(abi) < before + 20 && stream.moves() && !deadline.passed()) {
+        }
+        EXPECT_GE(carried_by(abi), before + 20) << stream.trouble();
+        EXPECT_EQ(PinRoot().abis().value(), std::vector<unsigned>{abi});
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(, EbpfUpgrade, testing::Values(AttachWay::kTcx, AttachWay::kClsact),
+                         [](const auto &test) {
+                             return test.param == AttachWay::kTcx ? "tcx" : "clsact";
+                         });
+
+TEST_P(EbpfUpgrade, ReplacesAnotherAbiUnderLiveFlows)
+{
+    LiveStream stream = stream_to_pod(Flow::kBothWays);
+    LiveStream other(net().outside(), "2001:db8::1", 8080, net().netns_of(kPodOne), 80,
+                     Flow::kDown);
+    ASSERT_TRUE(carries(stream)) << stream.trouble();
+
+    ASSERT_TRUE(load(kPortmapAbi + 1));
+    expect_carried_by(kPortmapAbi + 1, stream);
+    ASSERT_TRUE(load(kPortmapAbi + 2));
+    expect_carried_by(kPortmapAbi + 2, stream);
+    ASSERT_TRUE(load(kPortmapAbi));
+
+    EXPECT_TRUE(carries(stream)) << stream.trouble();
+    EXPECT_TRUE(other.moves()) << other.trouble();
+}
+
+TEST_F(EbpfHandover, TellsTheProgramsAboutPodsThatWereThereBefore)
+{
+    ASSERT_TRUE(on_node([&] { return hand_back(settings_); }));
+    LiveStream stream = stream_to_pod(Flow::kBothWays);
+    ASSERT_TRUE(stream.moves());
+
+    net().add(kPodTwo, {.mappings = tcp(8081, 80)});
+
+    EXPECT_TRUE(carries(stream)) << stream.trouble();
+}
+
 TEST_F(EbpfHandover, WithoutTheMarkAFlowWouldBeCut)
 {
     LiveStream stream = stream_to_pod(Flow::kBothWays);

@@ -19,11 +19,6 @@ IpAddr any_of(Family family)
     return *IpAddr::parse(family == Family::kIpv4 ? "0.0.0.0" : "::");
 }
 
-bool is_known_protocol(Protocol protocol)
-{
-    return protocol == Protocol::kTcp || protocol == Protocol::kUdp;
-}
-
 const std::vector<std::string> &conditions_of(const PortPolicy &policy, Family family)
 {
     return family == Family::kIpv4 ? policy.conditions_v4 : policy.conditions_v6;
@@ -90,6 +85,12 @@ pm_podport_key podport_key(const PublishedPort &port)
     return key;
 }
 
+bool is_carried(const PublishedPort &port)
+{
+    return (port.protocol == Protocol::kTcp || port.protocol == Protocol::kUdp) &&
+           (!port.host_ip || !port.host_ip->is_loopback());
+}
+
 std::vector<PublishedPort> carried_ports(const Publication &publication,
                                          const std::vector<PublishedPort> &held)
 {
@@ -98,8 +99,7 @@ std::vector<PublishedPort> carried_ports(const Publication &publication,
     if (policy.masq_all || !policy.external_set_mark_chain.empty())
         return ports;
     for (const PublishedPort &port : ports_of(publication)) {
-        const bool reachable = !port.host_ip || !port.host_ip->is_loopback();
-        if (is_known_protocol(port.protocol) && reachable && !is_held(port, held) &&
+        if (is_carried(port) && !is_held(port, held) &&
             conditions_of(policy, port.target.family()).empty())
             ports.push_back(port);
     }

@@ -22,6 +22,9 @@ PodAddress address_in(const __u32 (&bytes_be)[4]);
 pm_hostport_key hostport_key(const PublishedPort &port);
 pm_podport_key podport_key(const PublishedPort &port);
 
+// TCP or UDP, on addresses that others than the node itself can reach.
+bool is_carried(const PublishedPort &port);
+
 // The ports of a publication that the programs may know: TCP and UDP, on addresses of the node that
 // others can reach, without conditions and with no masquerading but that of the node's own and the
 // pod's packets; without those in `held`, which lead elsewhere. Everything else is netfilter's.

@@ -5,6 +5,7 @@
 
 #include "base/pause.h"
 #include "base/strings.h"
+#include "datapath/ebpf_refill.h"
 #include "sys/sysctl.h"
 
 namespace tortie {
@@ -63,9 +64,16 @@ Result<> fill(const PinFolder &fresh)
 
 Result<> ensure_ebpf_loaded(const EbpfSettings &settings)
 {
-    TORTIE_TRY(const bool made, PinRoot(settings.places).make(settings.abi, fill));
-    (void)made;
-    return {};
+    const PinRoot root(settings.places);
+    TORTIE_TRY(const bool made, root.make(settings.abi, fill));
+    TORTIE_TRY(const auto abis, root.abis());
+    const bool alone = abis.size() == 1;
+    if (!made && alone)
+        return {};
+    return root.exclusively([&]() -> Result<> {
+        TORTIE_TRY(EbpfNode node, EbpfNode::open(settings));
+        return alone ? refill(node) : replace_other_abis(node, root, settings.abi);
+    });
 }
 
 }  // namespace tortie

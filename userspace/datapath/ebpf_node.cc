@@ -165,10 +165,11 @@ Result<> EbpfNode::forget_uplinks(const std::set<std::uint32_t> &but)
 }
 
 Result<> EbpfNode::carry(const std::vector<PublishedPort> &ports,
-                         const std::vector<Cidr> &addresses, const Link &veth)
+                         const std::vector<Cidr> &addresses, const Link &veth, bool full)
 {
     pm_state &state = *maps_.state;
-    const std::uint32_t flags = TORTIE_PM_MAY_ADOPT | (settings_.full ? TORTIE_PM_MAY_FULL : 0U);
+    const std::uint32_t flags =
+        TORTIE_PM_MAY_ADOPT | (full && settings_.full ? TORTIE_PM_MAY_FULL : 0U);
     const std::uint32_t generation = next_generation(state);
     for (const Cidr &address : addresses)
         TORTIE_DO(maps_.pods.put(map_address(address.addr),

@@ -45,10 +45,10 @@ public:
     // longer. `pod_device` is no uplink, nor are those of the pods that are known.
     Result<std::vector<Link>> refresh_uplinks(int pod_device, bool sweep);
 
-    // Afterwards the programs carry these ports to the pod behind `veth`, and no others to its
-    // addresses.
+    // Afterwards the programs carry these ports to the pod behind `veth`. `full`: new flows to them
+    // need not be seen by netfilter, where the settings say so, too.
     Result<> carry(const std::vector<PublishedPort> &ports, const std::vector<Cidr> &addresses,
-                   const Link &veth);
+                   const Link &veth, bool full);
 
     // Afterwards none of the ports leads to its target and no packet of the pods with these
     // addresses is carried. What is not there is no error.

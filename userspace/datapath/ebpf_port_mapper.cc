@@ -77,7 +77,7 @@ Result<> EbpfPortMapper::carry_on(EbpfNode &node, const Publication &publication
         return leave(veth.obstacle);
     if (const Link *narrow = find_narrower(uplinks, *veth.link))
         return leave("the MTU of " + veth.link->name + " is above that of uplink " + narrow->name);
-    auto carried = node.carry(ports, publication.addresses, *veth.link);
+    auto carried = node.carry(ports, publication.addresses, *veth.link, true);
     if (!carried)
         if (const auto undone = node.drop(ports, addresses_of(publication)); !undone)
             log::error("cannot undo", {{"cause", undone.error().what()}});

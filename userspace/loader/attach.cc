@@ -268,7 +268,7 @@ Result<> Attacher::detach_clsact(const HookedProgram &hooked, int ifindex)
         return {};
     if (!filter)
         return fail(filter.error());
-    if (!*filter || !is_ours(**filter))
+    if (!*filter || !is_ours(**filter) || (*filter)->name != hooked.program)
         return {};
     return delete_tc_filter(route_, ifindex, hooked.hook, slot_of(hooked));
 }

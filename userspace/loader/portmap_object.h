@@ -19,9 +19,9 @@ namespace tortie {
 
 constexpr unsigned kPortmapAbi = TORTIE_BPF_ABI;
 
-// Its programs and where they are attached.
+// Its programs and where they are attached: ingress of an uplink, ingress of a pod's host veth.
 inline constexpr HookedProgram kUplinkProgram = {.program = "tt_pm_ingress"};
-inline constexpr HookedProgram kPodProgram = {.program = "tt_pm_reply"};
+inline constexpr HookedProgram kPodProgram = {.program = "tt_pm_reply", .rank = 1};
 
 // Loads the object and pins its maps and programs in `fresh`; for PinRoot::make(). Have conntrack
 // in the kernel before: what the programs can ask it is settled here.

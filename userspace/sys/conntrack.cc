@@ -180,6 +180,28 @@ bool is_translated(const NetlinkAttrs &entry)
     return status && (status->u32_be() & IPS_DST_NAT) != 0;
 }
 
+// TCP flows whose destination was translated.
+Result<std::vector<TrackedFlow>> translated_flows(Family family)
+{
+    TORTIE_TRY(NetlinkSocket netfilter, NetlinkSocket::open(NETLINK_NETFILTER));
+    NetlinkMessage request = ct_request(IPCTNL_MSG_CT_GET, family);
+    std::vector<TrackedFlow> flows;
+    const auto note = [&](const NetlinkReply &reply) {
+        const NetlinkAttrs entry = reply.attrs<nfgenmsg>();
+        const auto original = read_tuple(entry, CTA_TUPLE_ORIG);
+        if (original && original->ip_protocol == kTcp && is_translated(entry))
+            flows.push_back({.source = original->source,
+                             .destination = original->destination,
+                             .source_port = original->source_port,
+                             .destination_port = original->destination_port,
+                             .reply_source = {},
+                             .reply_source_port = 0});
+    };
+    TORTIE_DO(netfilter.dump(
+        request, "list conntrack entries", [&] { flows.clear(); }, note));
+    return flows;
+}
+
 }  // namespace
 
 Result<std::size_t> accept_any_window(std::span<const TrackedFlow> flows)
@@ -206,25 +228,9 @@ Result<std::size_t> accept_any_window(std::span<const TrackedFlow> flows)
 
 Result<std::size_t> accept_any_window_of_translated()
 {
-    TORTIE_TRY(NetlinkSocket netfilter, NetlinkSocket::open(NETLINK_NETFILTER));
-    std::vector<TrackedFlow> flows;
-    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-        NetlinkMessage request = ct_request(IPCTNL_MSG_CT_GET, family);
-        const std::size_t begin = flows.size();
-        TORTIE_DO(netfilter.dump(
-            request, "list conntrack entries", [&] { flows.resize(begin); },
-            [&](const NetlinkReply &reply) {
-                const NetlinkAttrs entry = reply.attrs<nfgenmsg>();
-                const auto original = read_tuple(entry, CTA_TUPLE_ORIG);
-                if (original && original->ip_protocol == kTcp && is_translated(entry))
-                    flows.push_back({.source = original->source,
-                                     .destination = original->destination,
-                                     .source_port = original->source_port,
-                                     .destination_port = original->destination_port,
-                                     .reply_source = {},
-                                     .reply_source_port = 0});
-            }));
-    }
+    TORTIE_TRY(auto flows, translated_flows(Family::kIpv4));
+    TORTIE_TRY(const auto ipv6, translated_flows(Family::kIpv6));
+    flows.insert(flows.end(), ipv6.begin(), ipv6.end());
     return accept_any_window(flows);
 }
 

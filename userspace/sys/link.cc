@@ -148,6 +148,21 @@ Result<Link> find_link(NetlinkSocket &socket, int index)
     return ask_link(socket, link_question(index), "number " + std::to_string(index));
 }
 
+Result<std::vector<Link>> list_links(NetlinkSocket &socket)
+{
+    NetlinkMessage message(RTM_GETLINK, 0, 512);
+    message.put_header(ifinfomsg{});
+    message.put_u32(IFLA_EXT_MASK, kWithoutStatistics);
+    std::vector<Link> links;
+    TORTIE_DO(socket.dump(
+        message, "list interfaces", [&] { links.clear(); },
+        [&](const NetlinkReply &reply) {
+            if (reply.type == RTM_NEWLINK)
+                links.push_back(read_link(reply));
+        }));
+    return links;
+}
+
 Result<> delete_link(NetlinkSocket &socket, std::string_view name)
 {
     NetlinkMessage message(RTM_DELLINK, 0, 512);

@@ -59,6 +59,9 @@ struct Link {
 Result<Link> find_link(NetlinkSocket &socket, std::string_view name);
 Result<Link> find_link(NetlinkSocket &socket, int index);
 
+// All of the namespace.
+Result<std::vector<Link>> list_links(NetlinkSocket &socket);
+
 // With the other end, when it is one of a pair. Errors: kNotFound.
 Result<> delete_link(NetlinkSocket &socket, std::string_view name);
 Result<> delete_link(NetlinkSocket &socket, int index);
