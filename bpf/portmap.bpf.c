@@ -84,13 +84,14 @@ int tt_pm_peer6(struct bpf_sock_addr *asked)
     return translate6(asked, true);
 }
 
-// Never attached. Run once by BPF_PROG_TEST_RUN, it tells userspace what the clock of the flow
-// entries shows: from the two values follows the kernel's HZ, which is the right interval.
-// jiffies64 is 2^32 - 300 HZ at boot.
+// Never attached. Run once by BPF_PROG_TEST_RUN, it tells userspace whether flows can be adopted,
+// and what the clock of the flow entries shows: from the two values follows the kernel's HZ, which
+// is the right interval. jiffies64 is 2^32 - 300 HZ at boot.
 SEC("tc")
 int tt_pm_clock(struct __sk_buff *skb)
 {
     (void)skb;
+    tt_pm_state.can_adopt = can_ask_conntrack();
     tt_pm_state.jiffies = bpf_jiffies64();
     tt_pm_state.monotonic_ns = bpf_ktime_get_ns();
     return TC_ACT_UNSPEC;

@@ -214,7 +214,8 @@ struct pm_state {
     __u32 tcp_fin_ms;          // nf_conntrack_tcp_timeout_fin_wait, 120000
     __u32 tcp_close_ms;        // nf_conntrack_tcp_timeout_close, 10000
     __u32 udp_stream_ms;       // nf_conntrack_udp_timeout_stream, 120000
-    __u32 pad;
+    __u32 can_adopt;           // written by tt_pm_clock: not 0 when conntrack can be asked. Decided
+                               // when the object was loaded: its module has to be there before
     __u64 node_netns;  // cookie of the node's network namespace (SO_NETNS_COOKIE), whose processes'
                        // connect() is translated; 0: the initial namespace
     __u64 jiffies;     // written by tt_pm_clock: jiffies64

@@ -15,6 +15,8 @@ protected:
         TORTIE_NEEDS_ROOT();
         node_.emplace(GetParam());
         ASSERT_TRUE(node_->object.loaded());
+        if (!node_->object.can_adopt())
+            GTEST_SKIP() << "this kernel's conntrack cannot be asked";
         node_->publish();
     }
 
@@ -25,7 +27,7 @@ protected:
 
 TEST_P(PortmapAdopted, CarriesATcpFlowInBothDirections)
 {
-    node_->attach(Way::kTcx);
+    node_->attach(Way::kBest);
     const Conversation talk(*node_);
     ASSERT_TRUE(talk.connected());
 
@@ -52,7 +54,7 @@ TEST_P(PortmapAdopted, CarriesAUdpFlowOnceItWasAnswered)
 
 TEST_P(PortmapAdopted, CarriesBulkData)
 {
-    node_->attach(Way::kTcx);
+    node_->attach(Way::kBest);
     const Conversation talk(*node_);
     ASSERT_TRUE(talk.connected());
 

@@ -37,7 +37,7 @@ protected:
 TEST_P(PortmapFull, CarriesATcpConnectionFromItsSynOn)
 {
     without_netfilter();
-    node_->attach(Way::kTcx);
+    node_->attach(Way::kBest);
 
     const Conversation talk(*node_);
     ASSERT_TRUE(talk.connected());
@@ -51,6 +51,8 @@ TEST_P(PortmapFull, CarriesATcpConnectionFromItsSynOn)
 
 TEST_P(PortmapFull, CarriesADatagramAndItsAnswer)
 {
+    if (!node_->object.can_adopt())
+        GTEST_SKIP() << "this kernel's conntrack cannot be asked: datagrams are netfilter's";
     without_netfilter();
     node_->attach(Way::kClsact);
     const AddressEcho server(node_->pod, Transport::kUdp, kPodPort, "pod");
@@ -65,7 +67,7 @@ TEST_P(PortmapFull, CarriesADatagramAndItsAnswer)
 TEST_P(PortmapFull, LeavesTheAnswerToAFlowOfTheNodesOwn)
 {
     // The node asks from the very port that is mapped; conntrack knows its flow.
-    node_->attach(Way::kTcx);
+    node_->attach(Way::kBest);
     const AddressEcho server(node_->client, Transport::kUdp, 9000, "client");
     Client asks(node_->node, Transport::kUdp, GetParam() ? "2001:db8:1::2" : "192.0.2.2", 9000,
                 kHostPort);
@@ -79,10 +81,10 @@ TEST_P(PortmapFull, LeavesTheAnswerToAFlowOfTheNodesOwn)
 
 TEST_P(PortmapFull, LeavesAddressesAloneThatAreNotTheNodes)
 {
-    node_->attach(Way::kTcx);
-    const AddressEcho server(node_->pod, Transport::kUdp, kHostPort, "pod itself");
+    node_->attach(Way::kBest);
+    const AddressEcho server(node_->pod, Transport::kTcp, kHostPort, "pod itself");
 
-    EXPECT_NE(ask(node_->client, Transport::kUdp, node_->pod_address(), kHostPort), "nobody");
+    EXPECT_NE(ask(node_->client, Transport::kTcp, node_->pod_address(), kHostPort), "nobody");
 
     EXPECT_EQ(counted(TORTIE_PM_FORWARDED), 0u);
     EXPECT_GE(counted(TORTIE_PM_NO_MAPPING), 1u);
@@ -91,19 +93,23 @@ TEST_P(PortmapFull, LeavesAddressesAloneThatAreNotTheNodes)
 TEST_P(PortmapFull, TakesNothingWithoutTheSwitch)
 {
     node_->object.state().full = 0;
-    node_->attach(Way::kTcx);
+    node_->attach(Way::kBest);
 
     const Conversation talk(*node_);
     ASSERT_TRUE(talk.connected());
     EXPECT_TRUE(talk.exchange(3));
 
     EXPECT_EQ(counted(TORTIE_PM_OPENED), 0u);
-    EXPECT_EQ(counted(TORTIE_PM_ADOPTED_FORWARD) + counted(TORTIE_PM_ADOPTED_REPLY), 1u);
+    if (node_->object.can_adopt()) {
+        EXPECT_EQ(counted(TORTIE_PM_ADOPTED_FORWARD) + counted(TORTIE_PM_ADOPTED_REPLY), 1u);
+    }
 }
 
 TEST_P(PortmapFull, SurvivesBeingSwitchedOffOnceWithAUdpFlow)
 {
-    node_->attach(Way::kTcx);
+    if (!node_->object.can_adopt())
+        GTEST_SKIP() << "this kernel's conntrack cannot be asked: datagrams are netfilter's";
+    node_->attach(Way::kBest);
     const AddressEcho server(node_->pod, Transport::kUdp, kPodPort, "pod");
     Client client(node_->client, Transport::kUdp, node_->node_address(), kHostPort);
     EXPECT_TRUE(client.ask());
@@ -195,7 +201,7 @@ TEST_P(PortmapFullPacket, OfAConnectionItDidNotSeeOpenIsNetfilters)
     const Bytes sent = packet({.from = client(), .to = node(), .l4_proto = IPPROTO_TCP});
 
     EXPECT_EQ(ingress(sent).action, TC_ACT_UNSPEC);
-    EXPECT_EQ(counted(TORTIE_PM_UNKNOWN_FLOW), 1u);
+    EXPECT_EQ(counted(TORTIE_PM_UNKNOWN_FLOW) + counted(TORTIE_PM_NO_CONNTRACK), 1u);
 }
 
 TEST_P(PortmapFullPacket, FloodOfSynsLeavesEstablishedFlowsInTheTable)

@@ -32,7 +32,10 @@ protected:
         node_.emplace(GetParam());
         ASSERT_TRUE(node_->object.loaded());
         node_->publish(kLocal);
-        node_->object.state().node_netns = cookie_of(node_->node);
+        const auto cookie = cookie_of(node_->node);
+        if (!cookie)
+            GTEST_SKIP() << "this kernel tells no cookies of network namespaces (since 5.14)";
+        node_->object.state().node_netns = *cookie;
         enter_cgroup();
     }
 
@@ -46,13 +49,14 @@ protected:
         ::rmdir(root_.c_str());
     }
 
-    static std::uint64_t cookie_of(const Netns &where)
+    static std::optional<std::uint64_t> cookie_of(const Netns &where)
     {
-        return where.inside([] {
+        return where.inside([]() -> std::optional<std::uint64_t> {
             const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
             std::uint64_t cookie = 0;
             socklen_t size = sizeof(cookie);
-            EXPECT_EQ(::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size), 0);
+            if (::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0)
+                return std::nullopt;
             return cookie;
         });
     }

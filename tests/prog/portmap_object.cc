@@ -260,6 +260,12 @@ std::uint32_t PortmapObject::now_jiffies() const
     return static_cast<std::uint32_t>(state().jiffies);
 }
 
+bool PortmapObject::can_adopt() const
+{
+    now_jiffies();
+    return state().can_adopt != 0;
+}
+
 void PortmapObject::look_once_a_second() const
 {
     constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
@@ -299,6 +305,12 @@ Verdict PortmapObject::run(const bpf_program *program, const Bytes &packet, unsi
     return verdict;
 }
 
+bool has_tcx()
+{
+    std::uint32_t count = 0;
+    return bpf_prog_query(1, kTcxIngress, 0, nullptr, nullptr, &count) == 0;
+}
+
 std::array<std::uint8_t, 6> mac_of(const std::string &device)
 {
     const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -318,7 +330,7 @@ void attach(const Netns &where, const bpf_program *program, const std::string &d
         ASSERT_NE(ifindex, 0) << device;
         const int fd = bpf_program__fd(program);
         const bool ingress = side == Side::kIngress;
-        if (way == Way::kTcx) {
+        if (way == Way::kTcx || (way == Way::kBest && has_tcx())) {
             // bpf_prog_attach() makes no link: it goes when the device goes.
             ASSERT_EQ(bpf_prog_attach(fd, ifindex, ingress ? kTcxIngress : kTcxEgress, 0), 0)
                 << "errno " << errno;

@@ -72,6 +72,9 @@ public:
     std::size_t flows() const;
     void flush_flows() const;
 
+    // Whether this kernel's conntrack can be asked.
+    bool can_adopt() const;
+
     // Looks at flows come once a second, not at every packet.
     void look_once_a_second() const;
     std::uint32_t now_jiffies() const;
@@ -91,8 +94,10 @@ private:
 // The hardware address of a device of the namespace this runs in.
 std::array<std::uint8_t, 6> mac_of(const std::string &device);
 
-// Both ways to attach.
-enum class Way { kTcx, kClsact };
+// How to attach; the best is tcx where the kernel has it.
+enum class Way { kBest, kTcx, kClsact };
+
+bool has_tcx();
 
 enum class Side { kIngress, kEgress };
 

@@ -27,6 +27,8 @@ bool run_in(const Netns &where, const std::vector<std::vector<std::string>> &com
 // Somebody else's program, which lets everything pass.
 bool put_program(const PortmapNode &node, const std::string &device, Way way, Side side)
 {
+    if (way == Way::kTcx && !has_tcx())
+        return false;
     attach(node.node, node.object.skeleton().progs.tt_pm_clock, device, way, side);
     return true;
 }
@@ -79,8 +81,12 @@ protected:
     void SetUp() override
     {
         TORTIE_NEEDS_ROOT();
+        if (GetParam().way == Way::kTcx && !has_tcx())
+            GTEST_SKIP() << "this kernel has no tcx";
         node_.emplace(false);
         ASSERT_TRUE(node_->object.loaded());
+        if (!node_->object.can_adopt())
+            GTEST_SKIP() << "this kernel's conntrack cannot be asked";
         node_->publish();
         node_->object.state().interval /= 50;  // looks come every 20 ms
         node_->attach(GetParam().way);
