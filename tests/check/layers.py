@@ -6,8 +6,8 @@ import re
 OWNERS = {
     "sqlite3.h": ("userspace/store/local",),
     "yaml.h": ("userspace/kube/yaml.cc",),
-    "nlohmann/": ("userspace/cni/", "userspace/kube/json", "userspace/store/codec",
-                  "userspace/calico/json_codec.cc",
+    "nlohmann/": ("userspace/cni/", "userspace/caps/json_codec.cc", "userspace/kube/json",
+                  "userspace/store/codec", "userspace/calico/json_codec.cc",
                   "userspace/calico/manifest_codec.cc"),
     "tl/": ("userspace/base/result.h", "userspace/cni/"),  # CniError is an error type, too
     "boost/": ("userspace/http/response_reader.cc",),

@@ -24,7 +24,7 @@
 namespace tortie::nft {
 
 // Values of NFPROTO_*.
-enum class TableFamily : std::uint8_t { kInet = 1, kIpv4 = 2, kIpv6 = 10 };
+enum class TableFamily : std::uint8_t { kInet = 1, kIpv4 = 2, kNetdev = 5, kIpv6 = 10 };
 
 struct Table {
     TableFamily family = TableFamily::kInet;
@@ -92,10 +92,12 @@ struct Rule {
 // What a base chain hangs on.
 enum class ChainType { kNat, kFilter };
 enum class Hook : std::uint8_t { kPrerouting = 0, kOutput = 3, kPostrouting = 4 };
+constexpr Hook kNetdevIngress{0};  // hooks of the family netdev are counted on their own
 struct BaseChain {
     ChainType type = ChainType::kNat;
     Hook hook = Hook::kPrerouting;
     std::int32_t priority = 0;
+    std::string_view device = {};  // of the family netdev
 };
 
 class Batch;

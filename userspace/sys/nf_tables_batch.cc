@@ -135,6 +135,8 @@ void Batch::add_base_chain(std::string_view chain, const BaseChain &base)
     out.nest(NFTA_CHAIN_HOOK, [&] {
         out.put_u32_be(NFTA_HOOK_HOOKNUM, static_cast<std::uint32_t>(base.hook));
         out.put_u32_be(NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(base.priority));
+        if (!base.device.empty())
+            out.put_string(NFTA_HOOK_DEV, base.device);
     });
     add(std::move(out), quoted("add base chain", chain));
 }
