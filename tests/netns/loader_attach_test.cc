@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <linux/netlink.h>
 
+#include "base/deadline.h"
+#include "base/pause.h"
 #include "harness/bpffs.h"
 #include "harness/netns.h"
 #include "harness/temp_dir.h"
@@ -87,6 +89,19 @@ TEST_P(LoaderAttach, AttachesTwoProgramsToOneDeviceAndDetachesEach)
 
     EXPECT_FALSE(inside([&] { return at.is_attached(kFirst, device_); }).value());
     EXPECT_TRUE(inside([&] { return at.is_attached(kSecond, device_); }).value());
+}
+
+TEST_P(LoaderAttach, AttachesSoonWithoutMakingTheCallerWait)
+{
+    Attacher at = attacher();
+    ASSERT_TRUE(inside([&] { return at.attach_soon(kFirst, device_); }));
+    ASSERT_TRUE(inside([&] { return at.attach_soon(kFirst, device_); }));
+
+    const Deadline deadline = Deadline::in(std::chrono::seconds(2));
+    while (!inside([&] { return at.is_attached(kFirst, device_); }).value()) {
+        ASSERT_FALSE(deadline.passed());
+        pause_for(std::chrono::milliseconds(1));
+    }
 }
 
 TEST_P(LoaderAttach, ReplacesTheProgramOfAnotherAbi)

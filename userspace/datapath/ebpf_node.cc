@@ -91,15 +91,17 @@ Result<EbpfNode> EbpfNode::open(const EbpfSettings &settings)
                     std::move(maps));
 }
 
-Result<> EbpfNode::attach(const HookedProgram &program, int ifindex)
+// An attacher that knows tcx, and where the kernel has none from then on one that does not.
+template <class Attach>
+Result<> EbpfNode::attach_by(Attach attach)
 {
-    auto attached = attacher_->attach(program, ifindex);
+    auto attached = attach(*attacher_);
     if (attached || settings_.attach == AttachWay::kClsact ||
         attached.error().kind() != ErrorKind::kUnsupported)
         return attached;
     settings_.attach = AttachWay::kClsact;
     attacher_ = std::make_unique<Attacher>(*folder_, settings_.attach, *route_);
-    return attacher_->attach(program, ifindex);
+    return attach(*attacher_);
 }
 
 Result<std::set<int>> EbpfNode::pod_devices() const
@@ -124,7 +126,8 @@ Result<> EbpfNode::know_uplink(const Link &link)
                                               .looked = 0,
                                               .obstacles = 0,
                                               .pad = 0}));
-    auto attached = attach(kUplinkProgram, link.index);
+    auto attached =
+        attach_by([&](Attacher &attacher) { return attacher.attach(kUplinkProgram, link.index); });
     // Gone meanwhile, or somebody's filter is in our slot: this one is netfilter's.
     if (!attached && (attached.error().kind() == ErrorKind::kNotFound ||
                       attached.error().kind() == ErrorKind::kExists)) {
@@ -196,18 +199,20 @@ Result<> EbpfNode::carry(const std::vector<PublishedPort> &ports,
         set_bit(bit_of(state.hostport_bits, protocol, port.host_port));
         set_bit(bit_of(state.podport_bits, protocol, port.target_port));
     }
-    return attach(kPodProgram, veth.index);
+    return attach_by(
+        [&](Attacher &attacher) { return attacher.attach_soon(kPodProgram, veth.index); });
 }
 
 // From the first step on nothing new is taken for it, from the second on its flows know.
-Result<> EbpfNode::forget_pod(const PodAddress &address)
+Result<> EbpfNode::forget_pod(const PodAddress &address, int but_at)
 {
     TORTIE_TRY(const auto pod, maps_.pods.find(address));
     if (!pod)
         return {};
     TORTIE_DO(maps_.pods.erase(address));
     __atomic_fetch_add(&maps_.state->epochs[pod->ifindex % TORTIE_PM_EPOCHS], 1U, __ATOMIC_SEQ_CST);
-    return attacher_->detach(kPodProgram, static_cast<int>(pod->ifindex));
+    const int ifindex = static_cast<int>(pod->ifindex);
+    return ifindex == but_at ? Result<>() : attacher_->detach(kPodProgram, ifindex);
 }
 
 Result<> EbpfNode::forget_ports(const std::set<PodAddress> &pods)
@@ -252,7 +257,7 @@ Result<> EbpfNode::clear_bits()
 }
 
 Result<> EbpfNode::drop(const std::vector<PublishedPort> &ports,
-                        const std::vector<IpAddr> &addresses)
+                        const std::vector<IpAddr> &addresses, int but_at)
 {
     std::set<PodAddress> pods;
     for (const IpAddr &address : addresses)
@@ -260,7 +265,7 @@ Result<> EbpfNode::drop(const std::vector<PublishedPort> &ports,
     for (const PublishedPort &port : ports)
         pods.insert(map_address(port.target));
     for (const PodAddress &address : pods)
-        TORTIE_DO(forget_pod(address));
+        TORTIE_DO(forget_pod(address, but_at));
     return forget_ports(pods);
 }
 
@@ -332,7 +337,7 @@ Result<> EbpfNode::sweep()
         if (live)
             known.insert(address);
         else
-            TORTIE_DO(forget_pod(address));
+            TORTIE_DO(forget_pod(address, 0));
     }
     std::set<PodAddress> gone;
     const auto note = [&](const PodAddress &address) {

@@ -51,8 +51,10 @@ public:
                    const Link &veth, bool full);
 
     // Afterwards none of the ports leads to its target and no packet of the pods with these
-    // addresses is carried. What is not there is no error.
-    Result<> drop(const std::vector<PublishedPort> &ports, const std::vector<IpAddr> &addresses);
+    // addresses is carried; their program is detached, but not from the device number `but_at`.
+    // What is not there is no error.
+    Result<> drop(const std::vector<PublishedPort> &ports, const std::vector<IpAddr> &addresses,
+                  int but_at = 0);
 
     // Whether the programs know the pod; then: everything is in place. Errors: kNotFound with the
     // first thing that is missing.
@@ -71,11 +73,12 @@ private:
     EbpfNode(const EbpfSettings &settings, std::unique_ptr<PinFolder> folder,
              std::unique_ptr<NetlinkSocket> route, PortmapMaps maps);
 
-    Result<> attach(const HookedProgram &program, int ifindex);
+    template <class Attach>
+    Result<> attach_by(Attach attach);
     Result<std::set<int>> pod_devices() const;
     Result<> know_uplink(const Link &link);
     Result<> forget_uplinks(const std::set<std::uint32_t> &but);
-    Result<> forget_pod(const PodAddress &address);
+    Result<> forget_pod(const PodAddress &address, int but_at);
     Result<> forget_ports(const std::set<PodAddress> &pods);
     Result<> clear_bits();
     Result<bool> is_live(const PodAddress &address, const pm_pod &pod);

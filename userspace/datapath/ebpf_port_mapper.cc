@@ -66,13 +66,14 @@ Result<> EbpfPortMapper::carry_on(EbpfNode &node, const Publication &publication
         return {};
     };
     TORTIE_TRY(const PodVeth veth, find_pod_veth(node.route(), publication.addresses));
+    const int device = veth.link ? veth.link->index : 0;
     // An attachment that is published anew, or an address that was another pod's.
     for (const IpAddr &address : addresses_of(publication)) {
         TORTIE_TRY(const bool known, node.knows(address));
         if (known)
-            TORTIE_DO(node.drop({}, {address}));
+            TORTIE_DO(node.drop({}, {address}, device));
     }
-    TORTIE_TRY(const auto uplinks, node.refresh_uplinks(veth.link ? veth.link->index : 0, false));
+    TORTIE_TRY(const auto uplinks, node.refresh_uplinks(device, false));
     if (!veth.link)
         return leave(veth.obstacle);
     if (const Link *narrow = find_narrower(uplinks, *veth.link))

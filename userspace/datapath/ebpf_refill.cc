@@ -25,6 +25,18 @@ Result<PortsOfPods> ports_of_unknown_pods(const EbpfNode &node)
     return pods;
 }
 
+// Whatever device runs a program of that name that is not this ABI's has no reason to any more.
+Result<> detach_others(EbpfNode &node, const HookedProgram &program)
+{
+    TORTIE_TRY(const auto links, list_links(node.route()));
+    for (const Link &link : links) {
+        TORTIE_TRY(const bool own, node.attacher().is_attached(program, link.index));
+        if (!own)
+            TORTIE_DO(node.attacher().detach(program, link.index));
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<> refill(EbpfNode &node)
@@ -49,15 +61,8 @@ Result<> replace_other_abis(EbpfNode &node, const PinRoot &root, unsigned own_ab
         if (abi != own_abi)
             TORTIE_DO(node.attacher().take_over_links(root.folder(abi)));
     TORTIE_DO(refill(node));
-    // Whatever runs a program of ours that is not of this ABI has no reason to any more.
-    TORTIE_TRY(const auto links, list_links(node.route()));
-    for (const Link &link : links) {
-        for (const HookedProgram &program : {kUplinkProgram, kPodProgram}) {
-            TORTIE_TRY(const bool ours, node.attacher().is_attached(program, link.index));
-            if (!ours)
-                TORTIE_DO(node.attacher().detach(program, link.index));
-        }
-    }
+    TORTIE_DO(detach_others(node, kUplinkProgram));
+    TORTIE_DO(detach_others(node, kPodProgram));
     for (const unsigned abi : abis)
         if (abi != own_abi)
             TORTIE_DO(root.folder(abi).remove());

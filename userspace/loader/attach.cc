@@ -155,7 +155,41 @@ Result<> Attacher::attach(const HookedProgram &hooked, int ifindex)
     return way_ == AttachWay::kTcx ? attach_tcx(hooked, ifindex) : attach_clsact(hooked, ifindex);
 }
 
+Result<> Attacher::attach_soon(const HookedProgram &hooked, int ifindex)
+{
+    if (way_ != AttachWay::kTcx)
+        return attach(hooked, ifindex);
+    TORTIE_TRY(const bool there, is_attached(hooked, ifindex));
+    if (there)
+        return {};
+    if (!has_tcx(ifindex))
+        return fail(ErrorKind::kUnsupported, "no tcx here");
+    const pid_t child = ::fork();
+    if (child < 0)
+        return fail_errno(errno, "fork");
+    if (child > 0)
+        return {};
+    // Whoever started this process waits for the ends of its pipes, and others for its lock.
+    const bool closed = ::close_range(0, ~0U, 0) == 0;
+    ::_exit(closed && Attacher(pins_, way_, route_).link_anew(hooked, ifindex) ? 0 : 1);
+}
+
+// Where the kernel has none it does not know the question either.
+bool Attacher::has_tcx(int ifindex)
+{
+    struct bpf_prog_query_opts query {};
+    query.sz = sizeof(query);
+    return ::bpf_prog_query_opts(ifindex, tcx_type(TcHook::kIngress), &query) == 0;
+}
+
 Result<> Attacher::attach_tcx(const HookedProgram &hooked, int ifindex)
+{
+    TORTIE_DO(link_anew(hooked, ifindex));
+    return detach_clsact(hooked, ifindex);
+}
+
+// The link, whether there is one, with this folder's program in it.
+Result<> Attacher::link_anew(const HookedProgram &hooked, int ifindex)
 {
     TORTIE_TRY(const OpenProgram *program, open_program(hooked.program));
     const std::string pin = pins_.link(link_name(hooked.program, ifindex));
@@ -168,8 +202,7 @@ Result<> Attacher::attach_tcx(const HookedProgram &hooked, int ifindex)
     }
     if (there)  // of a device that had this number before
         TORTIE_DO(unpin(pin));
-    TORTIE_DO(make_link(*program, hooked.hook, ifindex, pin));
-    return detach_clsact(hooked, ifindex);
+    return make_link(*program, hooked.hook, ifindex, pin);
 }
 
 Result<> Attacher::make_link(const OpenProgram &program, TcHook hook, int ifindex,
@@ -248,17 +281,10 @@ Result<> Attacher::detach(const HookedProgram &hooked, int ifindex)
     return detach_clsact(hooked, ifindex);
 }
 
-// Taking the pin away would detach it, too, but at some later time.
+// Without its pin a link goes when the kernel gets to it; BPF_LINK_DETACH would wait for it.
 Result<> Attacher::detach_tcx(const HookedProgram &hooked, int ifindex) const
 {
-    const std::string pin = pins_.link(link_name(hooked.program, ifindex));
-    TORTIE_TRY(const std::optional<PinnedLink> link, open_link(pin));
-    if (!link)
-        return {};
-    if (link->ifindex != 0)
-        if (const int err = ::bpf_link_detach(link->fd.get()); err != 0 && err != -ENOLINK)
-            return fail(bpf_error(err, "detach " + pin));
-    return unpin(pin);
+    return unpin(pins_.link(link_name(hooked.program, ifindex)));
 }
 
 Result<> Attacher::detach_clsact(const HookedProgram &hooked, int ifindex)

@@ -61,11 +61,18 @@ public:
     // program's pin is gone, kUnsupported when the kernel cannot.
     Result<> attach(const HookedProgram &hooked, int ifindex);
 
+    // The same without waiting for it. The kernel makes whoever attaches a tcx link wait until no
+    // processor is in the list of programs that it replaces (a grace period of RCU, 5 to 20 ms):
+    // a child of this process does that, with nothing open but what it needs, and outlives it. When
+    // it fails nobody hears of it; is_attached() tells.
+    Result<> attach_soon(const HookedProgram &hooked, int ifindex);
+
     // Whether it is this folder's program that is attached, in either way.
     Result<bool> is_attached(const HookedProgram &hooked, int ifindex);
 
-    // Afterwards no program of ours by that name is at the hook. Success when there was none, and
-    // when the device is gone. Foreign ones are left alone.
+    // Afterwards no program of ours by that name is at the hook, or only for the moment that the
+    // kernel takes. Success when there was none, and when the device is gone. Foreign ones are left
+    // alone.
     Result<> detach(const HookedProgram &hooked, int ifindex);
 
     // Takes over the tcx links of another ABI's folder: those whose program this folder has, too,
@@ -85,7 +92,9 @@ private:
 
     Result<const OpenProgram *> open_program(std::string_view program);
     Result<std::optional<TcFilter>> find_filter(const HookedProgram &hooked, int ifindex);
+    static bool has_tcx(int ifindex);
     Result<> attach_tcx(const HookedProgram &hooked, int ifindex);
+    Result<> link_anew(const HookedProgram &hooked, int ifindex);
     static Result<> make_link(const OpenProgram &program, TcHook hook, int ifindex,
                               const std::string &pin);
     Result<> attach_clsact(const HookedProgram &hooked, int ifindex);
