@@ -12,7 +12,9 @@
 #include <bpf/libbpf.h>
 #include <gtest/gtest.h>
 
+#include "base/deadline.h"
 #include "base/file.h"
+#include "base/pause.h"
 #include "prog/portmap_node.h"
 
 namespace tortie::test {
@@ -44,7 +46,9 @@ protected:
         if (cgroup_.empty())
             return;
         move_to(root_ + home_ + "/cgroup.procs");
-        ::rmdir(cgroup_.c_str());
+        const Deadline deadline = Deadline::in(std::chrono::seconds(2));
+        while (::rmdir(cgroup_.c_str()) < 0 && !deadline.passed())
+            pause_for(std::chrono::milliseconds(2));  // it may be busy for a moment
         ::umount2(root_.c_str(), MNT_DETACH);
         ::rmdir(root_.c_str());
     }

@@ -132,7 +132,7 @@ void PortmapNode::publish(std::uint32_t flags) const
     object.look_once_a_second();
     object.add_uplink(ifindex("up0"));
     object.add_pod(pod_address_, ifindex("pod0"), 1500, flags);
-    for (const std::uint8_t l4 : {IPPROTO_TCP, IPPROTO_UDP})
+    for (const std::uint8_t l4 : kTransports)
         object.publish({.node = v6_ ? "::" : "0.0.0.0",
                         .port = kHostPort,
                         .l4_proto = l4,

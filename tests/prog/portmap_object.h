@@ -18,6 +18,9 @@ namespace tortie::test {
 
 using Bytes = std::vector<std::uint8_t>;
 
+// TCP and UDP.
+inline constexpr std::array<std::uint8_t, 2> kTransports = {6, 17};
+
 // An address as the maps hold it, from its text.
 struct MapAddress {
     explicit MapAddress(const std::string &text);

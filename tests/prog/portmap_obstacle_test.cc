@@ -142,10 +142,11 @@ std::vector<Case> every_case()
 {
     std::vector<Case> cases;
     for (std::size_t i = 0; i < obstacles().size(); ++i) {
-        cases.push_back({i, Way::kTcx});
         // How ours is attached makes a difference for what else is attached only.
         const std::string_view name = obstacles()[i].name;
-        if (name.starts_with("Filter") || name.starts_with("Program"))
+        const bool attached = name.starts_with("Filter") || name.starts_with("Program");
+        cases.push_back({i, attached ? Way::kTcx : Way::kBest});
+        if (attached)
             cases.push_back({i, Way::kClsact});
     }
     return cases;
@@ -154,7 +155,9 @@ std::vector<Case> every_case()
 INSTANTIATE_TEST_SUITE_P(All, PortmapObstacle, ::testing::ValuesIn(every_case()),
                          [](const auto &of) {
                              return std::string(obstacles()[of.param.obstacle].name) +
-                                    (of.param.way == Way::kTcx ? "Tcx" : "Clsact");
+                                    (of.param.way == Way::kTcx      ? "Tcx"
+                                     : of.param.way == Way::kClsact ? "Clsact"
+                                                                    : "");
                          });
 
 }  // namespace

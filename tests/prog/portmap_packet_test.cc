@@ -25,7 +25,7 @@ protected:
         object_->state().interval = 0x7fffffff;
         object_->add_uplink(1);
         object_->add_pod(pod().address, 1);
-        for (const std::uint8_t l4 : {IPPROTO_TCP, IPPROTO_UDP}) {
+        for (const std::uint8_t l4 : kTransports) {
             const Mapping mapping = {node().address, 8080, l4, pod().address, 80};
             object_->publish(mapping);
             object_->insert({.l4_proto = l4,
@@ -94,7 +94,7 @@ protected:
 
 TEST_P(PortmapPacket, GoesToThePodWithItsAddress)
 {
-    for (const std::uint8_t l4 : {IPPROTO_TCP, IPPROTO_UDP}) {
+    for (const std::uint8_t l4 : kTransports) {
         const Verdict got = ingress(packet(to_node(l4)));
 
         EXPECT_EQ(got.action, TC_ACT_REDIRECT);
@@ -105,7 +105,7 @@ TEST_P(PortmapPacket, GoesToThePodWithItsAddress)
 
 TEST_P(PortmapPacket, GoesBackWithTheNodesAddress)
 {
-    for (const std::uint8_t l4 : {IPPROTO_TCP, IPPROTO_UDP}) {
+    for (const std::uint8_t l4 : kTransports) {
         const Verdict got = reply(packet(from_pod(l4)));
 
         EXPECT_EQ(got.action, TC_ACT_REDIRECT);
@@ -174,7 +174,7 @@ TEST_P(PortmapPacket, CutShortAnywhereIsNetfilters)
 {
     // BPF_PROG_TEST_RUN itself refuses what has no whole IP header (since 6.18).
     const std::size_t shortest = v6() ? 14 + 40 : 14 + 20;
-    for (const std::uint8_t l4 : {IPPROTO_TCP, IPPROTO_UDP}) {
+    for (const std::uint8_t l4 : kTransports) {
         const Bytes whole = packet(to_node(l4));
         const Bytes back = packet(from_pod(l4));
         for (std::size_t size = shortest; size < whole.size(); ++size) {
