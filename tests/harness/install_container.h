@@ -46,6 +46,7 @@ std::string content_of(const std::string &path);  // "<none>" when it cannot be 
 void write_content(const std::string &path, std::string_view content, mode_t mode = 0644);
 mode_t mode_of(const std::string &path);                       // type and permissions; 0: not there
 std::vector<std::string> names_in(const std::string &folder);  // sorted
+bool set_immutable(const std::string &path, bool immutable);   // false: not on this file system
 
 // A file system of its own at `path` until the object dies.
 class Mounted {
