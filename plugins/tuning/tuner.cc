@@ -3,6 +3,7 @@
 
 #include <linux/netlink.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "base/file.h"
@@ -77,6 +78,8 @@ Result<Settings> Tuner::read(const Settings &wanted) const
     Settings now;
     for (const auto &[name, value] : wanted.sysctls) {
         auto read = read_sysctl(name);
+        if (!read && read.error().sys_errno() == EISDIR)  // the original opens it for writing first
+            return fail(go_error(EISDIR, "open /proc/sys/net/" + name));
         if (read)
             now.sysctls.emplace(name, *std::move(read));
         else if (!has_no_value(name, read.error()))

@@ -205,13 +205,19 @@ TEST_F(TuningInNetns, AddThatFailsAgainLeavesTheFirstOnesEffectAndBackup)
     EXPECT_EQ(eth0().mtu, 1500u);
 }
 
-TEST_F(TuningInNetns, AddThatTheKernelTakesInPartIsUndone)
+TEST_F(TuningInNetns, TakesWhatTheKernelTakesOfAValueAsTheGoPluginDoes)
 {
-    const PluginOutcome added = add(R"("sysctl": {"net.ipv4.conf.lo.tag": "12 34"})");
+    EXPECT_EQ(add(R"("sysctl": {"net.ipv4.conf.lo.tag": "12 34"})").status, 0);
+    EXPECT_EQ(sysctl("ipv4/conf/lo/tag"), "12");
 
-    EXPECT_EQ(added.status, 1);
+    EXPECT_EQ(del().status, 0);
     EXPECT_EQ(sysctl("ipv4/conf/lo/tag"), "0");
-    EXPECT_TRUE(data_dir_is_empty());
+}
+
+TEST_F(TuningInNetns, RefusesADirectoryOfSysctls)
+{
+    EXPECT_THAT(add(R"("sysctl": {"net.ipv4.conf": "1"})").out,
+                HasSubstr("open /proc/sys/net/ipv4/conf: is a directory"));
 }
 
 TEST_F(TuningInNetns, EmptiesAListAgainThatWasEmpty)

@@ -53,11 +53,14 @@ Result<> write_sysctl(const std::string &name, std::string_view value)
 {
     const std::string path = std::string(kRoot) + '/' + name;
     TORTIE_TRY(const UniqueFd fd, open_sysctl(name, path, O_WRONLY));
-    const ssize_t put = ::write(fd.get(), value.data(), value.size());
-    if (put < 0)
-        return fail(go_error(errno, "write " + path));
-    if (static_cast<std::size_t>(put) != value.size())
-        return fail(ErrorKind::kInvalidInput, "write " + path + ": unexpected EOF");
+    do {
+        const ssize_t put = ::write(fd.get(), value.data(), value.size());
+        if (put < 0)
+            return fail(go_error(errno, "write " + path));
+        if (put == 0 && !value.empty())
+            return fail(ErrorKind::kInvalidInput, "write " + path + ": unexpected EOF");
+        value.remove_prefix(static_cast<std::size_t>(put));
+    } while (!value.empty());
     return {};
 }
 

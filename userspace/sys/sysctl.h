@@ -16,9 +16,9 @@ namespace tortie {
 // (EACCES for what can only be written).
 Result<std::string> read_sysctl(const std::string &name);
 
-// Writes `value` as it is, in one system call: the kernel takes no second part.
-// Errors: "open ..." or "write /proc/sys/net/...: invalid argument"; the kernel may have taken a
-// part when the text ends in "unexpected EOF".
+// Writes `value` as it is. What the kernel leaves over is offered again, as Go's library does: a
+// sysctl that is one number takes "1 2" for 1.
+// Errors: "open ..." or "write /proc/sys/net/...: invalid argument".
 Result<> write_sysctl(const std::string &name, std::string_view value);
 
 }  // namespace tortie
