@@ -54,6 +54,34 @@ TEST_F(NftablesPortMapperTest, ShowsWhoseAPortIsInTheListing)
     EXPECT_THAT(map("ports4"), HasSubstr(" : 10.88.0.2 . 80"));
 }
 
+TEST_F(NftablesPortMapperTest, PublishesSctpBesideTcpOfTheSameNumber)
+{
+    Publication both = pod("ctr", 2, 8080);
+    both.mappings.push_back(mapping(8080, std::nullopt, Protocol::kSctp));
+
+    publish(both);
+
+    EXPECT_EQ(check(both), "");
+    EXPECT_THAT(map("ports4"), HasSubstr("tcp . 8080 "));
+    EXPECT_THAT(map("ports4"), HasSubstr("sctp . 8080 "));
+}
+
+TEST_F(NftablesPortMapperTest, PublishesOnePortOfTwoHostAddressesForTwoPods)
+{
+    Publication first = pod("first", 2, 8080);
+    first.mappings = {mapping(8080, "192.0.2.1")};
+    Publication second = pod("second", 3, 8080);
+    second.mappings = {mapping(8080, "192.0.2.2")};
+
+    EXPECT_THAT(publish(first), IsEmpty());
+    EXPECT_THAT(publish(second), IsEmpty());
+    withdraw(first);
+
+    EXPECT_THAT(map("addrs4"), Not(HasSubstr("192.0.2.1 ")));
+    EXPECT_THAT(map("addrs4"), HasSubstr("192.0.2.2 . tcp . 8080 "));
+    EXPECT_EQ(check(second), "");
+}
+
 TEST_F(NftablesPortMapperTest, WithdrawsEverythingAndSaysWhat)
 {
     Publication both = pod("ctr", 2, 8080);
