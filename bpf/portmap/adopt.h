@@ -63,7 +63,7 @@ static __noinline __u32 store_new_flow(struct pm_scratch *work, const struct pm_
     entry->common.epoch_slot = (__u16)slot;
     entry->common.generation = pod->generation;
     entry->common.mode = flow->mode;
-    entry->common.closing = 0;
+    entry->common.flags = 0;
 
     tuple_from_pod(&work->other, flow);
     entry->common.in_ifindex = pod->ifindex;

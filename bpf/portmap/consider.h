@@ -56,7 +56,7 @@ static __noinline bool is_out_of_date(const struct pm_tuple6 *tuple, const struc
 
     if (tuple->l4_proto == IPPROTO_UDP)
         limit_ms = or_default(tt_pm_state.udp_stream_ms, 120000);
-    else if (flow->closing)
+    else if (flow->flags & TORTIE_PM_CLOSING)
         limit_ms = or_default(tt_pm_state.tcp_fin_ms, 120000);
     return idle > limit_ms / 1000 * tt_pm_state.interval + 250;
 }

@@ -39,16 +39,21 @@ static __noinline int look_at_uplink(struct __sk_buff *skb, struct pm_uplink *up
     return 0;
 }
 
-// Looks at the pod's veth, whose packet this is, if that is due.
+// Looks at the pod's veth, whose packet this is, if that is due. What was not there before is a
+// matter of the next packet of each of the pod's flows, from the other side as well.
 static __noinline int look_at_veth(struct __sk_buff *skb, struct pm_pod *pod)
 {
     const __u32 now = now_jiffies();
     struct net_device *dev;
+    __u32 found;
 
     if (!pod || (pod->looked && !is_due(pod->looked, now)))
         return 0;
     dev = device_of(skb);
-    pod->obstacles = obstacles_from(dev, pod->own_ingress) | obstacles_to(dev);
+    found = obstacles_from(dev, pod->own_ingress) | obstacles_to(dev);
+    if (found != pod->obstacles)
+        __sync_fetch_and_add(&tt_pm_state.epochs[pod->ifindex % TORTIE_PM_EPOCHS], 1);
+    pod->obstacles = found;
     pod->mtu = BPF_CORE_READ(dev, mtu);
     pod->looked = now ? now : 1;
     return 0;

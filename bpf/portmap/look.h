@@ -19,30 +19,30 @@ static __always_inline void note_closing(struct pm_flow *flow, struct pm_flow *o
     __u32 both = 0;
 
     if (tcp_flags & TORTIE_TCP_FIN)
-        flow->closing |= TORTIE_PM_CLOSING_FIN;
+        flow->flags |= TORTIE_PM_CLOSING_FIN;
     if (tcp_flags & TORTIE_TCP_RST)
         both = TORTIE_PM_CLOSING_RST;
-    if (other && flow->closing & other->closing & TORTIE_PM_CLOSING_FIN)
+    if (other && flow->flags & other->flags & TORTIE_PM_CLOSING_FIN)
         both |= TORTIE_PM_CLOSING_BOTH;
     if (!(tcp_flags & TORTIE_TCP_RST) && due)
-        flow->closing &= (__u8)~TORTIE_PM_CLOSING_RST;
-    flow->closing |= (__u8)both;
+        flow->flags &= (__u8)~TORTIE_PM_CLOSING_RST;
+    flow->flags |= (__u8)both;
     if (other)
-        other->closing |= (__u8)both;
+        other->flags |= (__u8)both;
 }
 
 // What conntrack's entry is given to live; 0 when it is to end by itself.
 static __always_inline __u32 timeout_of(const struct pm_tuple6 *tuple, const struct pm_flow *flow,
                                         const struct pm_flow *other, __u32 tcp_flags)
 {
-    const __u32 closing = flow->closing | (other ? other->closing : 0);
+    const __u32 closing = flow->flags | (other ? other->flags : 0);
 
     if (tuple->l4_proto == IPPROTO_UDP)
         return or_default(tt_pm_state.udp_stream_ms, 120000);
     if (tcp_flags & (TORTIE_TCP_FIN | TORTIE_TCP_RST) &&
         closing & (TORTIE_PM_CLOSING_BOTH | TORTIE_PM_CLOSING_RST))
         return or_default(tt_pm_state.tcp_close_ms, 10000);
-    if (flow->closing & (TORTIE_PM_CLOSING_BOTH | TORTIE_PM_CLOSING_RST))
+    if (flow->flags & (TORTIE_PM_CLOSING_BOTH | TORTIE_PM_CLOSING_RST))
         return 0;
     if (closing & TORTIE_PM_CLOSING_FIN)
         return or_default(tt_pm_state.tcp_fin_ms, 120000);
@@ -164,6 +164,14 @@ __noinline __u32 pm_refresh_route(struct __sk_buff *skb)
     return 0;
 }
 
+// What stands at the veth and can neither be passed by nor gone through. A datagram's flow is given
+// back for everything: conntrack takes that at any time.
+static __always_inline __u32 unavoidable(const struct pm_tuple6 *tuple, const struct pm_pod *pod)
+{
+    return tuple->l4_proto == IPPROTO_TCP ? pod->obstacles & ~TORTIE_PM_OBSTACLES_ON_THE_WAY
+                                          : pod->obstacles;
+}
+
 // The devices of a packet from the client. A flow whose pod is silent is kept when it is TCP: what
 // conntrack did not see it cannot take back, and the pod's next packet has its veth looked at.
 static __always_inline __u32 look_at_devices_to_pod(struct __sk_buff *skb,
@@ -176,8 +184,12 @@ static __always_inline __u32 look_at_devices_to_pod(struct __sk_buff *skb,
     if (!uplink)
         return TORTIE_PM_OTHER_UPLINK;
     look_at_uplink(skb, uplink);
-    if (uplink->obstacles || pod->obstacles)
+    if (uplink->obstacles || unavoidable(tuple, pod))
         return TORTIE_PM_OBSTACLE;
+    if (pod->obstacles)
+        flow->flags |= TORTIE_PM_BY_THE_VETH;
+    else
+        flow->flags &= (__u8)~TORTIE_PM_BY_THE_VETH;
     if (tuple->l4_proto == IPPROTO_UDP && is_stale(pod->looked, now_jiffies()))
         return TORTIE_PM_STALE;
     flow->mtu = cut_mtu(pod->mtu);
@@ -185,6 +197,7 @@ static __always_inline __u32 look_at_devices_to_pod(struct __sk_buff *skb,
 }
 
 static __always_inline __u32 look_at_devices_from_pod(struct __sk_buff *skb,
+                                                      const struct pm_tuple6 *tuple,
                                                       const struct pm_flow *flow,
                                                       struct pm_pod *pod)
 {
@@ -192,7 +205,7 @@ static __always_inline __u32 look_at_devices_from_pod(struct __sk_buff *skb,
     struct pm_uplink *uplink = bpf_map_lookup_elem(&tt_pm_uplink, &ifindex);
 
     look_at_veth(skb, pod);
-    if (pod->obstacles || (uplink && uplink->obstacles))
+    if (unavoidable(tuple, pod) || (uplink && uplink->obstacles))
         return TORTIE_PM_OBSTACLE;
     return pm_refresh_route(skb);
 }
@@ -216,11 +229,11 @@ __noinline __u32 pm_look(struct __sk_buff *skb, __u32 tcp_flags)
         return TORTIE_PM_UNKNOWN_FLOW;
     epoch = tt_pm_state.epochs[flow->epoch_slot % TORTIE_PM_EPOCHS];
     pod = pod_of(tuple, flow);
-    if (!pod)
+    if (!pod || (flow->mode == TORTIE_PM_ADOPTED && !(pod->flags & TORTIE_PM_MAY_ADOPT)))
         return TORTIE_PM_INELIGIBLE;
     count(TORTIE_PM_LOOKED);
     why = tuple->dir == TORTIE_PM_FORWARD ? look_at_devices_to_pod(skb, tuple, flow, pod)
-                                          : look_at_devices_from_pod(skb, flow, pod);
+                                          : look_at_devices_from_pod(skb, tuple, flow, pod);
     if (why)
         return why;
     why = pm_look_at_conntrack(skb, tcp_flags);

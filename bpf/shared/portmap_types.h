@@ -13,7 +13,8 @@
 //   tt_pm_hostport, tt_pm_podport, tt_pm_pod, tt_pm_uplink   userspace, under the lock; in pods and
 //       uplinks the programs write the fields marked so, in place and without a lock
 //   the bits and the epochs of struct pm_state               userspace, by atomic operations on the
-//       memory of the map (mmap), the bits under the lock; the other words whenever it likes
+//       memory of the map (mmap), the bits under the lock; the other words whenever it likes. The
+//       programs add to epochs, too, when something appears at a veth
 //   flow tables, half-open tables, damper, tt_pm_local       the programs; userspace only reads,
 //       and deletes flows
 //   tt_pm_count, tt_pm_events                                the programs
@@ -112,7 +113,11 @@ struct pm_uplink {
 #define TORTIE_PM_OBSTACLE_NF_INGRESS (1u << 3)  // nft netdev ingress, a flowtable
 #define TORTIE_PM_OBSTACLE_NF_EGRESS (1u << 4)   // nft netdev egress
 #define TORTIE_PM_OBSTACLE_HANDLER (1u << 5)     // bridge port, macvlan, bond slave
-#define TORTIE_PM_OBSTACLE_UNKNOWN (1u << 6)     // the kernel's structures could not be read
+
+// Those that a packet meets when it goes out by the veth. A TCP flow that was there before them
+// does so from then on (TORTIE_PM_BY_THE_VETH): conntrack could not take it back.
+#define TORTIE_PM_OBSTACLES_ON_THE_WAY \
+    (TORTIE_PM_OBSTACLE_QUEUE | TORTIE_PM_OBSTACLE_EGRESS | TORTIE_PM_OBSTACLE_NF_EGRESS)
 
 // Key of a flow as the packet shows it, before its addresses are changed.
 struct pm_tuple4 {
@@ -150,9 +155,9 @@ struct pm_flow {
     __u32 born;         // jiffies when the entry was made
     __u16 port_be;      // forward: the new destination port; reply: the new source port
     __u16 epoch_slot;
-    __u16 mtu;     // largest IP packet that may go out, 65535 at most
-    __u8 mode;     // TORTIE_PM_ADOPTED or TORTIE_PM_FULL
-    __u8 closing;  // TORTIE_PM_CLOSING_*
+    __u16 mtu;   // largest IP packet that may go out, 65535 at most
+    __u8 mode;   // TORTIE_PM_ADOPTED or TORTIE_PM_FULL
+    __u8 flags;  // TORTIE_PM_CLOSING_*, TORTIE_PM_BY_THE_VETH
 };
 
 #define TORTIE_PM_ADOPTED 1
@@ -161,6 +166,8 @@ struct pm_flow {
 #define TORTIE_PM_CLOSING_FIN (1u << 0)   // this side sent a FIN
 #define TORTIE_PM_CLOSING_BOTH (1u << 1)  // both did: conntrack's entry is left to end
 #define TORTIE_PM_CLOSING_RST (1u << 2)   // an RST was seen; taken back when packets still follow
+#define TORTIE_PM_CLOSING (TORTIE_PM_CLOSING_FIN | TORTIE_PM_CLOSING_BOTH | TORTIE_PM_CLOSING_RST)
+#define TORTIE_PM_BY_THE_VETH (1u << 7)  // forward: out by the veth, not past it; see OBSTACLES
 
 struct pm_flow4 {
     struct pm_flow common;
@@ -256,7 +263,7 @@ TORTIE_ASSERT_SIZE(struct pm_local, 20);
 TORTIE_ASSERT_SIZE(struct pm_event, 56);
 TORTIE_ASSERT_SIZE(struct pm_state, 72 + 4 * 8192 + 4 * TORTIE_PM_EPOCHS);
 TORTIE_ASSERT_AT(struct pm_hostport, generation, 20);
-TORTIE_ASSERT_AT(struct pm_flow, closing, 39);
+TORTIE_ASSERT_AT(struct pm_flow, flags, 39);
 TORTIE_ASSERT_AT(struct pm_state, node_netns, 48);
 TORTIE_ASSERT_AT(struct pm_state, hostport_bits, 72);
 TORTIE_ASSERT_AT(struct pm_state, epochs, 72 + 4 * 8192);

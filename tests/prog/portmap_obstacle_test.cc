@@ -4,6 +4,7 @@
 // goes on through it; BPF carries nothing past it.
 #include <algorithm>
 #include <functional>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
@@ -100,6 +101,17 @@ protected:
                node_->object.counted(TORTIE_PM_REPLIED);
     }
 
+    // Bytes that went out by the veth, and not past it.
+    std::uint64_t sent_by_the_veth() const
+    {
+        const std::string text = node_->node.run({"cat", "/proc/net/dev"});
+        std::istringstream line(text.substr(text.find("pod0:") + 5));
+        std::uint64_t value = 0;
+        for (int column = 0; column < 9; ++column)
+            line >> value;
+        return value;
+    }
+
     std::optional<PortmapNode> node_;
 };
 
@@ -138,13 +150,41 @@ TEST_P(PortmapObstacle, ThatComesLaterIsSeenByTheNextLook)
     EXPECT_GE(node_->object.counted(TORTIE_PM_FORGOTTEN), 1u);
 }
 
-std::vector<Case> every_case()
+// What a packet meets when it goes out by the veth.
+class PortmapObstacleOnTheWay : public PortmapObstacle {};
+
+TEST_P(PortmapObstacleOnTheWay, ThatComesLaterIsGoneThroughByAConnection)
+{
+    const Conversation talk(*node_);
+    ASSERT_TRUE(talk.connected());
+    EXPECT_TRUE(talk.exchange(10, 5000));
+
+    if (!put())
+        GTEST_SKIP() << "this kernel cannot";
+    EXPECT_TRUE(talk.exchange(5));
+    pause_for(std::chrono::milliseconds(50));  // longer than the interval
+    EXPECT_TRUE(talk.exchange(5));             // looks on both sides
+    const std::uint64_t sent_before = sent_by_the_veth();
+    EXPECT_TRUE(talk.exchange(5, 5000));
+
+    EXPECT_GE(sent_by_the_veth(), sent_before + std::uint64_t{5} * 5000);
+    EXPECT_EQ(node_->object.counted(TORTIE_PM_FORGOTTEN), 0u);
+}
+
+bool is_on_the_way(std::string_view name)
+{
+    return name.ends_with("ToThePod") || name == "ShaperAtThePod" || name == "NetdevEgressAtThePod";
+}
+
+std::vector<Case> cases(bool on_the_way_only)
 {
     std::vector<Case> cases;
     for (std::size_t i = 0; i < obstacles().size(); ++i) {
         // How ours is attached makes a difference for what else is attached only.
         const std::string_view name = obstacles()[i].name;
         const bool attached = name.starts_with("Filter") || name.starts_with("Program");
+        if (on_the_way_only && !is_on_the_way(name))
+            continue;
         cases.push_back({i, attached ? Way::kTcx : Way::kBest});
         if (attached)
             cases.push_back({i, Way::kClsact});
@@ -152,13 +192,16 @@ std::vector<Case> every_case()
     return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PortmapObstacle, ::testing::ValuesIn(every_case()),
-                         [](const auto &of) {
-                             return std::string(obstacles()[of.param.obstacle].name) +
-                                    (of.param.way == Way::kTcx      ? "Tcx"
-                                     : of.param.way == Way::kClsact ? "Clsact"
-                                                                    : "");
-                         });
+std::string name_of(const ::testing::TestParamInfo<Case> &of)
+{
+    const Way way = of.param.way;
+    return std::string(obstacles()[of.param.obstacle].name) + (way == Way::kTcx      ? "Tcx"
+                                                               : way == Way::kClsact ? "Clsact"
+                                                                                     : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PortmapObstacle, ::testing::ValuesIn(cases(false)), name_of);
+INSTANTIATE_TEST_SUITE_P(All, PortmapObstacleOnTheWay, ::testing::ValuesIn(cases(true)), name_of);
 
 }  // namespace
 }  // namespace tortie::test
