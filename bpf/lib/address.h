@@ -49,3 +49,11 @@ static __always_inline bool is_link_local6(const __u32 addr_be[4])
 {
     return (addr_be[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
 }
+
+// 127.0.0.0/8 and ::1.
+static __always_inline bool is_loopback(const __u32 addr_be[4])
+{
+    if (is_mapped4(addr_be))
+        return (addr_be[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+    return (addr_be[0] | addr_be[1] | addr_be[2]) == 0 && addr_be[3] == bpf_htonl(1);
+}

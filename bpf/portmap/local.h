@@ -10,13 +10,6 @@
 #include "maps/portmap_flows.h"
 #include "portmap/mapping.h"
 
-static __always_inline bool is_loopback(const __u32 addr_be[4])
-{
-    if (is_mapped4(addr_be))
-        return (addr_be[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-    return (addr_be[0] | addr_be[1] | addr_be[2]) == 0 && addr_be[3] == bpf_htonl(1);
-}
-
 // A pod's 127.0.0.1 is its own.
 static __always_inline bool is_of_the_node(struct bpf_sock_addr *asked)
 {
