@@ -137,18 +137,14 @@ Result<Backend> choose_backend(const RawConfig &raw)
     return backend;
 }
 
-Result<Datapath> choose_datapath(const RawConfig &raw)
+Result<caps::Datapath> choose_datapath(const RawConfig &raw)
 {
-    const std::string asked = raw.datapath.value_or("auto");
-    if (asked == "auto")
-        return Datapath::kAuto;
-    if (asked == "ebpf")
-        return Datapath::kEbpf;
-    if (asked == "ebpf-full")
-        return Datapath::kEbpfFull;
-    if (asked == "netfilter")
-        return Datapath::kNetfilter;
-    return refuse("unrecognized datapath " + go_quoted(asked));
+    if (!raw.datapath)
+        return caps::Datapath::kAuto;
+    const auto datapath = caps::find_datapath(*raw.datapath);
+    if (!datapath)
+        return refuse("unrecognized datapath " + go_quoted(*raw.datapath));
+    return *datapath;
 }
 
 // Nothing of the configuration may end a line of iptables-restore or of nft. To nft, and only to

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/result.h"
+#include "caps/decision.h"
 #include "cni/result_types.h"
 #include "cni/skel.h"
 #include "datapath/port_mapper.h"
@@ -15,13 +16,10 @@ namespace tortie::portmap {
 
 enum class Backend { kIptables, kNftables };
 
-// Whether BPF programs carry what netfilter has accepted. kAuto: where this node can.
-enum class Datapath { kAuto, kEbpf, kEbpfFull, kNetfilter };
-
 struct Config {
     Backend backend = Backend::kNftables;
     bool backend_given = false;  // named in the configuration: no falling back to the other one
-    Datapath datapath = Datapath::kAuto;
+    caps::Datapath datapath = caps::Datapath::kAuto;
     std::optional<cni::CniResult> previous;
 
     // Addresses are those of the container in `previous`, at most one a family.

@@ -133,7 +133,8 @@ cni::Answer gc(const cni::Request &request)
     for (const cni::ValidAttachment &one : *listed)
         valid.push_back(
             {.network = request.network, .container_id = one.container_id, .ifname = one.ifname});
-    const Config config;
+    const auto parsed = parse_config(request);
+    const Config config = parsed ? *parsed : Config();
     Ways ways(request.search_path, config);
     TORTIE_TRY(const auto removed, ways.collect_garbage(request.network, valid));
     forget_flows_of(removed);

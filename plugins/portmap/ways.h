@@ -45,8 +45,10 @@ public:
     // `config` outlives this; `search_path` as in PATH.
     Ways(const std::string &search_path, const Config &config);
 
-    // Errors also: the programs are asked for and cannot be had; programs_missing() is true then.
-    // When they are only wished for the log says why there are none, once until the node boots.
+    // By what the node's report of capabilities leads to; when something is loaded already, it is
+    // used. Errors also: the programs are asked for and cannot be had; programs_missing() is true
+    // then. When they are only wished for the log says why there are none, once until the node
+    // boots.
     Result<std::vector<PublishedPort>> publish();
     Result<> check();
 
@@ -58,11 +60,16 @@ public:
         return ebpf_.collect_garbage(network, valid);
     }
 
-    bool programs_missing() const { return ebpf_.refusal().has_value(); }
+    bool programs_missing() const { return refusal_.has_value(); }
     Backend published_by() const { return netfilter_.published_by().value_or(config_.backend); }
 
 private:
+    Result<> decide();
+    Result<std::vector<PublishedPort>> publish_alone(Error cause);
+
     const Config &config_;
+    std::string search_path_;
+    std::optional<Error> refusal_;
     NftablesPortMapper nftables_;
     IptablesPortMapper iptables_;
     Backends backends_{nftables_, iptables_};

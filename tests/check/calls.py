@@ -19,7 +19,7 @@ BANNED = {
                     ((), "no bound, or a race")),
     "setns": (("userspace/sys/netns.cc",), "NetnsScope knows the way back"),
     "fork": (("userspace/base/subprocess.cc", "userspace/sys/link_removal.cc",
-              "userspace/caps/kernel_prober.cc"),
+              "userspace/caps/kernel_prober.cc", "userspace/loader/attach.cc"),
              "base/subprocess.h; the others end without exec"),
     "abort": (("userspace/sys/netns.cc",), "only where going on would harm the node"),
 }

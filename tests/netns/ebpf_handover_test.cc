@@ -30,7 +30,7 @@ protected:
     void SetUp() override
     {
         TORTIE_NEEDS_BPF();
-        net_.emplace(kEbpfOverNftables);
+        net_.emplace(kEbpf);
         net().node().inside(
             [] { EXPECT_TRUE(write_sysctl("netfilter/nf_conntrack_tcp_be_liberal", "0")); });
         // As firewalls do: what conntrack does not take for valid goes no further.

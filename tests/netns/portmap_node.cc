@@ -139,6 +139,8 @@ std::map<std::string, std::string> PortmapNode::env_of(const std::string &verb, 
 {
     auto env = cni_env(verb, call.container.empty() ? pod.id : call.container, call.ifname,
                        netns_of(pod).path());
+    if (way_.disable != nullptr)
+        env["TORTIE_DISABLE"] = way_.disable;
     env["PATH"] = programs_.path() + ":/usr/sbin:/usr/bin:/sbin:/bin";
     return env;
 }

@@ -45,6 +45,7 @@ struct Way {
     const char *backend;
     bool legacy_iptables = false;
     const char *datapath = "netfilter";
+    const char *disable = nullptr;  // capabilities that are not to be used
 
     bool ebpf() const { return std::string_view(datapath) != "netfilter"; }
 };
@@ -52,8 +53,10 @@ struct Way {
 inline constexpr Way kIptablesNft = {"iptables_nft", "iptables"};
 inline constexpr Way kIptablesLegacy = {"iptables_legacy", "iptables", true};
 inline constexpr Way kNftables = {"nftables", "nftables"};
-inline constexpr Way kEbpfOverIptables = {"ebpf_over_iptables", "iptables", false, "ebpf"};
-inline constexpr Way kEbpfOverNftables = {"ebpf_over_nftables", "nftables", false, "ebpf"};
+inline constexpr Way kEbpf = {"ebpf", "nftables", false, "ebpf"};
+inline constexpr Way kEbpfClsact = {"ebpf_clsact_over_iptables", "iptables", false, "ebpf",
+                                    "tcx_link"};
+inline constexpr Way kEbpfFull = {"ebpf_full", "nftables", false, "ebpf-full"};
 
 // Parts of a configuration.
 struct PortmapCall {

@@ -37,6 +37,11 @@ protected:
     const PortmapNode &net() const { return *net_; }
     const Netns &node() const { return net_->node(); }
     const Netns &outside() const { return net_->outside(); }
+    // Conntrack does not know its flows.
+    static bool takes_first_packets()
+    {
+        return std::string_view(GetParam().datapath) == "ebpf-full";
+    }
     const Netns &pod(const Pod &pod) const { return net_->netns_of(pod); }
 
     std::optional<PortmapNode> net_;
@@ -45,8 +50,8 @@ protected:
 };
 
 INSTANTIATE_TEST_SUITE_P(, PortmapTraffic,
-                         testing::Values(kIptablesNft, kIptablesLegacy, kNftables,
-                                         kEbpfOverIptables, kEbpfOverNftables),
+                         testing::Values(kIptablesNft, kIptablesLegacy, kNftables, kEbpf,
+                                         kEbpfClsact, kEbpfFull),
                          [](const auto &test) { return test.param.name; });
 
 TEST_P(PortmapTraffic, ReachesThePodFromOutsideOnEveryAddressOfTheNode)
@@ -214,7 +219,9 @@ TEST_P(PortmapTraffic, ForgetsTcpFlowsOfBothFamiliesOnDel)
     ASSERT_EQ(ask(outside(), kTcp, kUplink, 8080), "one 192.0.2.2");
     ASSERT_EQ(ask(outside(), kTcp, kUplink, 8081), "one 192.0.2.2");
     ASSERT_EQ(ask(outside(), kTcp, kUplink6, 8080), "one 2001:db8::2");
-    ASSERT_THAT(tracked("ipv4"), testing::HasSubstr("dport=8080"));
+    if (!takes_first_packets()) {
+        ASSERT_THAT(tracked("ipv4"), testing::HasSubstr("dport=8080"));
+    }
 
     net().del(kPodOne, {.mappings = ""});
 
@@ -247,7 +254,9 @@ TEST_P(PortmapTraffic, LeavesAnotherPodsUdpFlowsAloneOnAddAndDel)
     net().del(kPodTwo, {.mappings = udp(5353, 53) + "," + udp(5354, 53)});
 
     const std::string after = node().run({"conntrack", "-L", "-p", "udp", "-o", "id"});
-    EXPECT_EQ(before.substr(before.rfind("id=")), after.substr(after.rfind("id=")));
+    if (!takes_first_packets()) {
+        EXPECT_EQ(before.substr(before.rfind("id=")), after.substr(after.rfind("id=")));
+    }
     EXPECT_EQ(client.ask(), "one 192.0.2.2");
 }
 

@@ -5,10 +5,14 @@
 #include <linux/netlink.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include "base/deadline.h"
+#include "base/pause.h"
 #include "base/strings.h"
 #include "datapath/ebpf_entries.h"
+#include "datapath/other_filters.h"
 #include "datapath/uplinks.h"
 #include "sys/route.h"
 #include "sys/sysctl.h"
@@ -17,6 +21,13 @@ namespace tortie {
 namespace {
 
 constexpr std::size_t kWordBits = 64;
+constexpr std::chrono::milliseconds kAttachEnds(500);
+constexpr std::chrono::milliseconds kAttachPause(2);
+
+// pm_state.full, of which the programs only see whether it is 0: somebody asked for it, whoever
+// filters; or it holds as long as nobody does.
+constexpr std::uint32_t kFullAlone = 1;
+constexpr std::uint32_t kFullAsked = 2;
 
 // One of pm_state's words for a port.
 struct PortBit {
@@ -171,8 +182,8 @@ Result<> EbpfNode::carry(const std::vector<PublishedPort> &ports,
                          const std::vector<Cidr> &addresses, const Link &veth, bool full)
 {
     pm_state &state = *maps_.state;
-    const std::uint32_t flags =
-        TORTIE_PM_MAY_ADOPT | (full && settings_.full ? TORTIE_PM_MAY_FULL : 0U);
+    const bool may_full = full && (settings_.full || state.can_adopt == 0);
+    const std::uint32_t flags = TORTIE_PM_MAY_ADOPT | (may_full ? TORTIE_PM_MAY_FULL : 0U);
     const std::uint32_t generation = next_generation(state);
     for (const Cidr &address : addresses)
         TORTIE_DO(maps_.pods.put(map_address(address.addr),
@@ -201,6 +212,19 @@ Result<> EbpfNode::carry(const std::vector<PublishedPort> &ports,
     }
     return attach_by(
         [&](Attacher &attacher) { return attacher.attach_soon(kPodProgram, veth.index); });
+}
+
+Result<> EbpfNode::judge_full()
+{
+    pm_state &state = *maps_.state;
+    if (settings_.full_beside_others)
+        state.full = kFullAsked;
+    const bool wanted = settings_.full || state.can_adopt == 0;
+    if (state.full == kFullAsked || (!wanted && state.full == 0))
+        return {};
+    TORTIE_TRY(const auto other, find_other_filter());
+    state.full = other ? 0 : kFullAlone;
+    return {};
 }
 
 // From the first step on nothing new is taken for it, from the second on its flows know.
@@ -275,6 +299,18 @@ Result<bool> EbpfNode::knows(const IpAddr &address) const
     return pod.has_value();
 }
 
+// An ADD that has just ended may have left its child to attach (Attacher::attach_soon).
+Result<bool> EbpfNode::is_attached_soon(int ifindex)
+{
+    const Deadline deadline = Deadline::in(kAttachEnds);
+    while (true) {
+        TORTIE_TRY(const bool attached, attacher_->is_attached(kPodProgram, ifindex));
+        if (attached || deadline.passed())
+            return attached;
+        pause_for(kAttachPause);
+    }
+}
+
 Result<> EbpfNode::check(const std::vector<PublishedPort> &ports, const IpAddr &address)
 {
     TORTIE_TRY(const auto pod, maps_.pods.find(map_address(address)));
@@ -289,8 +325,7 @@ Result<> EbpfNode::check(const std::vector<PublishedPort> &ports, const IpAddr &
                                                   std::to_string(port.host_port) + '/' +
                                                   std::string(name_of(port.protocol)));
     }
-    TORTIE_TRY(const bool attached,
-               attacher_->is_attached(kPodProgram, static_cast<int>(pod->ifindex)));
+    TORTIE_TRY(const bool attached, is_attached_soon(static_cast<int>(pod->ifindex)));
     if (!attached)
         return fail(ErrorKind::kNotFound,
                     "program tt_pm_reply is not attached to interface number " +

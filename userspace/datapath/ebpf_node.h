@@ -26,7 +26,8 @@ namespace tortie {
 struct EbpfSettings {
     PinPlaces places;
     AttachWay attach = AttachWay::kTcx;  // where the kernel has none: clsact
-    bool full = false;                   // flows are taken from their first packet
+    bool full = false;                   // flows are taken from their first packet ...
+    bool full_beside_others = false;     // ... also where find_other_filter() finds one
     unsigned abi = kPortmapAbi;
 };
 
@@ -61,6 +62,10 @@ public:
     Result<bool> knows(const IpAddr &address) const;
     Result<> check(const std::vector<PublishedPort> &ports, const IpAddr &address);
 
+    // Whether flows may be taken from their first packet, as of now: the settings say so, and
+    // nobody else filters. What others filter counts from the next call of any plugin on.
+    Result<> judge_full();
+
     // Forgets pods whose veth is gone or no longer theirs, and everything that led to them.
     Result<> sweep();
 
@@ -75,6 +80,7 @@ private:
 
     template <class Attach>
     Result<> attach_by(Attach attach);
+    Result<bool> is_attached_soon(int ifindex);
     Result<std::set<int>> pod_devices() const;
     Result<> know_uplink(const Link &link);
     Result<> forget_uplinks(const std::set<std::uint32_t> &but);

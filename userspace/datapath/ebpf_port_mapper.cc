@@ -74,6 +74,7 @@ Result<> EbpfPortMapper::carry_on(EbpfNode &node, const Publication &publication
             TORTIE_DO(node.drop({}, {address}, device));
     }
     TORTIE_TRY(const auto uplinks, node.refresh_uplinks(device, false));
+    TORTIE_DO(node.judge_full());
     if (!veth.link)
         return leave(veth.obstacle);
     if (const Link *narrow = find_narrower(uplinks, *veth.link))
@@ -115,6 +116,7 @@ Result<> EbpfPortMapper::drop(const std::vector<PublishedPort> &ports,
     return root.exclusively([&]() -> Result<> {
         TORTIE_TRY(EbpfNode node, EbpfNode::open(settings_));
         mark_or_log(node);
+        TORTIE_DO(node.judge_full());
         return node.drop(ports, addresses);
     });
 }
@@ -148,6 +150,7 @@ Result<> EbpfPortMapper::tidy(const std::vector<PublishedPort> &removed)
         TORTIE_DO(node.drop(removed, {}));
     TORTIE_DO(node.sweep());
     TORTIE_DO(node.refresh_uplinks(0, true));
+    TORTIE_DO(node.judge_full());
     mark_or_log(node);
     return {};
 }

@@ -40,6 +40,12 @@ public:
     Result<std::vector<PublishedPort>> collect_garbage(
         const std::string &network, const std::vector<Attachment> &valid) override;
 
+    // Whether this ABI's programs are on the node.
+    bool is_loaded() const { return PinRoot(settings_.places).folder(settings_.abi).exists(); }
+
+    // From the next call on.
+    void set(EbpfSettings settings) { settings_ = std::move(settings); }
+
     // Why the last publish() could not have the programs.
     const std::optional<Error> &refusal() const { return refusal_; }
 

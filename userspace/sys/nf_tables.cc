@@ -237,6 +237,26 @@ Result<bool> NfTables::has_chain(const Table &table, std::string_view chain)
     return found;
 }
 
+Result<std::vector<NfTables::HookedChain>> NfTables::hooked_chains()
+{
+    NetlinkMessage message(message_type(NFT_MSG_GETCHAIN), 0);
+    message.put_header(family_header(TableFamily{}));  // NFPROTO_UNSPEC: all
+    std::vector<HookedChain> chains;
+    const auto note = [&](const NetlinkReply &reply) {
+        const NetlinkAttrs attrs = reply.attrs<nfgenmsg>();
+        const auto table = attrs.find(NFTA_CHAIN_TABLE);
+        const auto chain = attrs.find(NFTA_CHAIN_NAME);
+        if (table && chain && attrs.find(NFTA_CHAIN_HOOK))
+            chains.push_back(
+                {.family = static_cast<TableFamily>(reply.header<nfgenmsg>().nfgen_family),
+                 .table = std::string(table->string()),
+                 .chain = std::string(chain->string())});
+    };
+    TORTIE_DO(dump(
+        message, "list chains", [&] { chains.clear(); }, note));
+    return chains;
+}
+
 Result<std::vector<std::string>> NfTables::sets(const Table &table)
 {
     NetlinkMessage message(message_type(NFT_MSG_GETSET), 0);

@@ -123,6 +123,14 @@ public:
     // At constant cost. No such table: no.
     Result<bool> has_chain(const Table &table, std::string_view chain);
 
+    // The chains that packets enter by themselves, of every family and table.
+    struct HookedChain {
+        TableFamily family = TableFamily::kInet;  // or a value that has no name here
+        std::string table;
+        std::string chain;
+    };
+    Result<std::vector<HookedChain>> hooked_chains();
+
     // Names of the sets and maps. No such table: none.
     Result<std::vector<std::string>> sets(const Table &table);
 

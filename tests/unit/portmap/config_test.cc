@@ -206,11 +206,11 @@ TEST(PortmapConfig, TakesAnEmptyConditionForNoneWithNftables)
 
 TEST(PortmapConfig, TakesTheDatapathByNameAndLeavesItToTheNodeOtherwise)
 {
-    EXPECT_EQ(parsed(R"("snat": true)").datapath, Datapath::kAuto);
-    EXPECT_EQ(parsed(R"("datapath": "auto")").datapath, Datapath::kAuto);
-    EXPECT_EQ(parsed(R"("datapath": "ebpf")").datapath, Datapath::kEbpf);
-    EXPECT_EQ(parsed(R"("datapath": "ebpf-full")").datapath, Datapath::kEbpfFull);
-    EXPECT_EQ(parsed(R"("datapath": "netfilter")").datapath, Datapath::kNetfilter);
+    EXPECT_EQ(parsed(R"("snat": true)").datapath, caps::Datapath::kAuto);
+    EXPECT_EQ(parsed(R"("datapath": "auto")").datapath, caps::Datapath::kAuto);
+    EXPECT_EQ(parsed(R"("datapath": "ebpf")").datapath, caps::Datapath::kEbpf);
+    EXPECT_EQ(parsed(R"("datapath": "ebpf-full")").datapath, caps::Datapath::kEbpfFull);
+    EXPECT_EQ(parsed(R"("datapath": "netfilter")").datapath, caps::Datapath::kNetfilter);
 }
 
 TEST(PortmapConfig, ReportsPrevResultBeforeTheMarksAndTwicePrefixed)
