@@ -102,7 +102,8 @@ static __always_inline bool needs_a_look(const struct pm_flow *flow, __u8 tcp_fl
 
 // The entry that carries the packet, or 0 and why there is none.
 static __always_inline struct pm_flow *flow_of(struct __sk_buff *skb, const union flow_key *key,
-                                               const struct packet *p, const bool v6, __u32 *why)
+                                               const struct packet *p, const bool v6,
+                                               const __u8 dir, __u32 *why)
 {
     struct pm_flow *flow = find_by_key(key, v6);
     struct pm_scratch *work;
@@ -122,7 +123,8 @@ static __always_inline struct pm_flow *flow_of(struct __sk_buff *skb, const unio
     if (!work)
         return 0;
     widen_key(&work->tuple, key, v6);
-    *why = pm_consider(skb, p->tcp_flags);
+    *why = dir == TORTIE_PM_FORWARD ? pm_consider_to_pod(skb, p->tcp_flags)
+                                    : pm_consider_from_pod(skb, p->tcp_flags);
     if (*why == TORTIE_PM_CARRY_HALF)
         return v6 ? bpf_map_lookup_elem(&tt_pm_half6, &key->v6)
                   : bpf_map_lookup_elem(&tt_pm_half4, &key->v4);
@@ -156,7 +158,7 @@ static __always_inline int carry(struct __sk_buff *skb, const bool v6, const __u
         // About flows that conntrack knows, netfilter translates them.
         if (!tt_pm_state.full || tt_pm_state.off)
             return TC_ACT_UNSPEC;
-        return v6 ? pm_icmp6(skb, dir) : pm_icmp4(skb, dir);
+        return translate_icmp(skb, v6, dir);
     }
     if (found != PARSED)
         return leave_unparsed(skb, found, dir);
@@ -174,7 +176,7 @@ static __always_inline int carry(struct __sk_buff *skb, const bool v6, const __u
         return leave(TORTIE_PM_CHECKSUM);
 
     fill_key(&key, &p, v6, dir);
-    flow = flow_of(skb, &key, &p, v6, &why);
+    flow = flow_of(skb, &key, &p, v6, dir, &why);
     if (!flow)
         return leave(why);
     fit = fits(skb, &p, v6, flow->mtu);

@@ -23,8 +23,7 @@ __noinline __u32 pm_rebind(struct __sk_buff *skb)
     tuple = &work->tuple;
     flow = find_flow(tuple);
 
-    // What comes from a pod comes by its veth.
-    if (!uplink || !flow || tuple->dir != TORTIE_PM_FORWARD)
+    if (!uplink || !flow)
         return TORTIE_PM_OTHER_UPLINK;
     if (!read_new_address(tuple, pod_addr_be))
         return TORTIE_PM_OTHER_UPLINK;
@@ -41,10 +40,11 @@ __noinline __u32 pm_rebind(struct __sk_buff *skb)
     return 0;
 }
 
-static __always_inline __u32 miss(struct __sk_buff *skb, struct pm_scratch *work, __u32 tcp_flags)
+static __always_inline __u32 miss(struct __sk_buff *skb, struct pm_scratch *work, const __u8 dir,
+                                  __u32 tcp_flags)
 {
-    return work->tuple.dir == TORTIE_PM_FORWARD ? miss_from_client(skb, work, tcp_flags)
-                                                : miss_from_pod(skb, work, tcp_flags);
+    return dir == TORTIE_PM_FORWARD ? miss_from_client(skb, work, tcp_flags)
+                                    : miss_from_pod(skb, work, tcp_flags);
 }
 
 // Conntrack ends its flows by their time; those that it does not know end here. A connection that
@@ -61,9 +61,10 @@ static __noinline bool is_out_of_date(const struct pm_tuple6 *tuple, const struc
     return idle > limit_ms / 1000 * tt_pm_state.interval + 250;
 }
 
-// Decides about the packet in scratch. Returns 0 when the table holds a flow that may carry it now,
-// TORTIE_PM_CARRY_HALF when that is the half-open table, or why the packet is netfilter's.
-__noinline __u32 pm_consider(struct __sk_buff *skb, __u32 tcp_flags)
+// Decides about the packet in scratch. What comes from a pod comes by its veth. Returns 0 when the
+// table holds a flow that may carry it now, TORTIE_PM_CARRY_HALF when that is the half-open table,
+// or why the packet is netfilter's.
+static __always_inline __u32 consider(struct __sk_buff *skb, const __u8 dir, __u32 tcp_flags)
 {
     struct pm_scratch *work = scratch();
     const struct pm_tuple6 *tuple;
@@ -77,14 +78,14 @@ __noinline __u32 pm_consider(struct __sk_buff *skb, __u32 tcp_flags)
     if (!flow && tt_pm_state.full && find_half(tuple))
         return pm_consider_half(skb, tcp_flags);
     if (!flow)
-        return miss(skb, work, tcp_flags);
+        return miss(skb, work, dir, tcp_flags);
     if (flow->in_ifindex != skb->ifindex)
-        why = pm_rebind(skb);
+        why = dir == TORTIE_PM_FORWARD ? pm_rebind(skb) : TORTIE_PM_OTHER_UPLINK;
     if (why)
         return why;  // a forged packet must not end a flow
     if (flow->mode == TORTIE_PM_FULL && is_out_of_date(tuple, flow)) {
         pm_forget(skb, TORTIE_PM_FORGOTTEN);
-        return miss(skb, work, tcp_flags);
+        return miss(skb, work, dir, tcp_flags);
     }
     if (tcp_flags & TORTIE_TCP_SYN && flow->mode == TORTIE_PM_ADOPTED) {
         // Netfilter decides about the new connection. When it is none (a forged SYN), conntrack
@@ -92,8 +93,19 @@ __noinline __u32 pm_consider(struct __sk_buff *skb, __u32 tcp_flags)
         pm_forget(skb, TORTIE_PM_REOPENED);
         return TORTIE_PM_NOT_ESTABLISHED;
     }
-    why = pm_look(skb, tcp_flags);
+    why = dir == TORTIE_PM_FORWARD ? pm_look_to_pod(skb, tcp_flags)
+                                   : pm_look_from_pod(skb, tcp_flags);
     if (why && why != TORTIE_PM_NO_ROUTE)
         pm_forget(skb, TORTIE_PM_FORGOTTEN);
     return why;
+}
+
+__noinline __u32 pm_consider_to_pod(struct __sk_buff *skb, __u32 tcp_flags)
+{
+    return consider(skb, TORTIE_PM_FORWARD, tcp_flags);
+}
+
+__noinline __u32 pm_consider_from_pod(struct __sk_buff *skb, __u32 tcp_flags)
+{
+    return consider(skb, TORTIE_PM_REPLY, tcp_flags);
 }

@@ -114,7 +114,7 @@ static __always_inline __u32 promote(struct __sk_buff *skb, struct pm_scratch *w
     return 0;
 }
 
-// What pm_consider() says beside 0 and a reason.
+// What pm_consider_...() says beside 0 and a reason.
 #define TORTIE_PM_CARRY_HALF 0x10000  // by the entry of the half-open table
 
 // A packet whose flow is half open.

@@ -284,16 +284,32 @@ static __always_inline int icmp(struct __sk_buff *skb, const bool v6, const __u8
     return translate_error(skb, v6, dir, &quoted, flow);
 }
 
-// For each family and direction a text of its own: with a direction that is no constant clang makes
-// pointer arithmetic that the verifier refuses ("R4 bitwise operator |= on pointer prohibited").
-__noinline int pm_icmp4(struct __sk_buff *skb, __u32 dir)
+// For each family and direction a function of its own. With a direction that is no constant clang
+// makes pointer arithmetic that the verifier refuses ("R4 bitwise operator |= on pointer
+// prohibited"), and a program is given only those that it calls.
+__noinline int pm_icmp4_to_pod(struct __sk_buff *skb)
 {
-    return dir == TORTIE_PM_FORWARD ? icmp(skb, false, TORTIE_PM_FORWARD)
-                                    : icmp(skb, false, TORTIE_PM_REPLY);
+    return icmp(skb, false, TORTIE_PM_FORWARD);
 }
 
-__noinline int pm_icmp6(struct __sk_buff *skb, __u32 dir)
+__noinline int pm_icmp6_to_pod(struct __sk_buff *skb)
 {
-    return dir == TORTIE_PM_FORWARD ? icmp(skb, true, TORTIE_PM_FORWARD)
-                                    : icmp(skb, true, TORTIE_PM_REPLY);
+    return icmp(skb, true, TORTIE_PM_FORWARD);
+}
+
+__noinline int pm_icmp4_from_pod(struct __sk_buff *skb)
+{
+    return icmp(skb, false, TORTIE_PM_REPLY);
+}
+
+__noinline int pm_icmp6_from_pod(struct __sk_buff *skb)
+{
+    return icmp(skb, true, TORTIE_PM_REPLY);
+}
+
+static __always_inline int translate_icmp(struct __sk_buff *skb, const bool v6, const __u8 dir)
+{
+    if (dir == TORTIE_PM_FORWARD)
+        return v6 ? pm_icmp6_to_pod(skb) : pm_icmp4_to_pod(skb);
+    return v6 ? pm_icmp6_from_pod(skb) : pm_icmp4_from_pod(skb);
 }

@@ -212,7 +212,7 @@ static __always_inline __u32 look_at_devices_from_pod(struct __sk_buff *skb,
 
 // Returns 0 when the packet may be carried by its entry, or why not. For every reason but
 // TORTIE_PM_NO_ROUTE the flow has to be forgotten.
-__noinline __u32 pm_look(struct __sk_buff *skb, __u32 tcp_flags)
+static __always_inline __u32 look(struct __sk_buff *skb, const __u8 dir, __u32 tcp_flags)
 {
     struct pm_scratch *work = scratch();
     const struct pm_tuple6 *tuple;
@@ -232,8 +232,8 @@ __noinline __u32 pm_look(struct __sk_buff *skb, __u32 tcp_flags)
     if (!pod || (flow->mode == TORTIE_PM_ADOPTED && !(pod->flags & TORTIE_PM_MAY_ADOPT)))
         return TORTIE_PM_INELIGIBLE;
     count(TORTIE_PM_LOOKED);
-    why = tuple->dir == TORTIE_PM_FORWARD ? look_at_devices_to_pod(skb, tuple, flow, pod)
-                                          : look_at_devices_from_pod(skb, tuple, flow, pod);
+    why = dir == TORTIE_PM_FORWARD ? look_at_devices_to_pod(skb, tuple, flow, pod)
+                                   : look_at_devices_from_pod(skb, tuple, flow, pod);
     if (why)
         return why;
     why = pm_look_at_conntrack(skb, tcp_flags);
@@ -244,4 +244,14 @@ __noinline __u32 pm_look(struct __sk_buff *skb, __u32 tcp_flags)
     flow->looked = now_jiffies();
     flow->epoch = epoch;
     return 0;
+}
+
+__noinline __u32 pm_look_to_pod(struct __sk_buff *skb, __u32 tcp_flags)
+{
+    return look(skb, TORTIE_PM_FORWARD, tcp_flags);
+}
+
+__noinline __u32 pm_look_from_pod(struct __sk_buff *skb, __u32 tcp_flags)
+{
+    return look(skb, TORTIE_PM_REPLY, tcp_flags);
 }

@@ -15,11 +15,11 @@
 #define TORTIE_PM_MAX_PODS 16384
 #define TORTIE_PM_MAX_UPLINKS 256
 
-// Flow tables take their memory at once, 46 MB in all. A flow takes two entries.
+// Flow tables take their memory at once, 44 MiB in all. A flow takes two entries.
 #define TORTIE_PM_MAX_FLOWS4 262144
-#define TORTIE_PM_MAX_FLOWS6 49152
+#define TORTIE_PM_MAX_FLOWS6 32768
 #define TORTIE_PM_MAX_HALF_OPEN4 16384
-#define TORTIE_PM_MAX_HALF_OPEN6 8192
+#define TORTIE_PM_MAX_HALF_OPEN6 4096
 #define TORTIE_PM_MAX_LOCAL 16384
 
 #define TORTIE_PM_DAMPER_SLOTS 4096      // a power of two
