@@ -2,6 +2,7 @@
 #include "http/resolver.h"
 
 #include <ares.h>
+#include <arpa/nameser.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/time.h>
@@ -11,6 +12,7 @@
 #include <climits>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace tortie::http {
 namespace {
@@ -103,37 +105,102 @@ std::string text_of(int status)
 
 using Channel = std::unique_ptr<ares_channeldata, decltype(&::ares_destroy)>;
 
+Error failure(const std::string &name, int status)
+{
+    return Error(ErrorKind::kTryAgain, "lookup " + name + ": " + text_of(status));
+}
+
+Result<Channel> open_channel(const std::string &name)
+{
+    if (const int status = ::ares_library_init(ARES_LIB_INIT_ALL); status != ARES_SUCCESS)
+        return fail(failure(name, status));
+    ares_channel raw = nullptr;
+    if (const int status = ::ares_init(&raw); status != ARES_SUCCESS)
+        return fail(failure(name, status));
+    return Channel(raw, &::ares_destroy);
+}
+
+// Until the callback of `answer` was called.
+template <class T>
+Result<> wait_for(ares_channel channel, const T &answer, const std::string &name, Deadline deadline)
+{
+    while (!answer.done && !deadline.passed())
+        turn(channel, deadline);
+    if (answer.done)
+        return {};
+    ::ares_cancel(channel);  // calls it now
+    return fail(failure(name, ARES_ETIMEOUT));
+}
+
+struct ServiceAnswer {
+    bool done = false;
+    int status = ARES_SUCCESS;
+    std::vector<ServiceHost> hosts;
+};
+
+std::vector<ServiceHost> hosts_of(const ares_srv_reply *records)
+{
+    std::vector<const ares_srv_reply *> all;
+    for (const auto *record = records; record; record = record->next)
+        all.push_back(record);
+    std::stable_sort(all.begin(), all.end(), [](const auto *a, const auto *b) {
+        return a->priority != b->priority ? a->priority < b->priority : a->weight > b->weight;
+    });
+    std::vector<ServiceHost> hosts;
+    for (const ares_srv_reply *record : all) {
+        std::string host = record->host;
+        if (host.ends_with('.'))
+            host.pop_back();
+        if (!host.empty())  // "." alone: there is no such service
+            hosts.push_back({.host = std::move(host), .port = record->port});
+    }
+    return hosts;
+}
+
+void on_service_answer(void *arg, int status, int /*timeouts*/, unsigned char *bytes, int length)
+{
+    auto &answer = *static_cast<ServiceAnswer *>(arg);
+    answer.done = true;
+    answer.status = status;
+    if (status != ARES_SUCCESS)
+        return;
+    ares_srv_reply *records = nullptr;
+    answer.status = ::ares_parse_srv_reply(bytes, length, &records);
+    if (answer.status == ARES_SUCCESS)
+        answer.hosts = hosts_of(records);
+    ::ares_free_data(records);
+}
+
 }  // namespace
 
 Result<std::vector<IpAddr>> resolve(const std::string &name, Deadline deadline)
 {
-    const auto failed = [&](int status) {
-        return fail(ErrorKind::kTryAgain, "lookup " + name + ": " + text_of(status));
-    };
-    if (const int status = ::ares_library_init(ARES_LIB_INIT_ALL); status != ARES_SUCCESS)
-        return failed(status);
-    ares_channel raw = nullptr;
-    if (const int status = ::ares_init(&raw); status != ARES_SUCCESS)
-        return failed(status);
-    const Channel channel(raw, &::ares_destroy);
-
+    TORTIE_TRY(const Channel channel, open_channel(name));
     Answer answer;
     ares_addrinfo_hints hints{};
     hints.ai_flags = ARES_AI_NOSORT;
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     ::ares_getaddrinfo(channel.get(), name.c_str(), nullptr, &hints, on_answer, &answer);
-    while (!answer.done && !deadline.passed())
-        turn(channel.get(), deadline);
-    if (!answer.done) {
-        ::ares_cancel(channel.get());  // calls on_answer()
-        return failed(ARES_ETIMEOUT);
-    }
+    TORTIE_DO(wait_for(channel.get(), answer, name, deadline));
     if (answer.addresses.empty())
-        return failed(answer.status == ARES_SUCCESS ? ARES_ENODATA : answer.status);
+        return fail(
+            failure(name, answer.status == ARES_SUCCESS ? int{ARES_ENODATA} : answer.status));
     std::stable_partition(answer.addresses.begin(), answer.addresses.end(),
                           [](const IpAddr &ip) { return ip.family() == Family::kIpv4; });
     return std::move(answer.addresses);
+}
+
+Result<std::vector<ServiceHost>> resolve_service(const std::string &name, Deadline deadline)
+{
+    TORTIE_TRY(const Channel channel, open_channel(name));
+    ServiceAnswer answer;
+    ::ares_query(channel.get(), name.c_str(), ns_c_in, ns_t_srv, on_service_answer, &answer);
+    TORTIE_DO(wait_for(channel.get(), answer, name, deadline));
+    if (answer.hosts.empty())
+        return fail(
+            failure(name, answer.status == ARES_SUCCESS ? int{ARES_ENODATA} : answer.status));
+    return std::move(answer.hosts);
 }
 
 }  // namespace tortie::http

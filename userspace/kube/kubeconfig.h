@@ -5,6 +5,7 @@
 // Source: spec calico-ipam-datastore.md 3.8; client-go's clientcmd.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -30,6 +31,7 @@ struct AccessSettings {
     // kubeconfig nor an endpoint.
     bool in_cluster = false;
     std::string service_account = "/var/run/secrets/kubernetes.io/serviceaccount";
+    std::chrono::milliseconds connect_limit = http::Limits().connect;
 };
 
 struct Access {

@@ -124,16 +124,12 @@ Result<EtcdSettings> etcd_settings(const Variables &variables)
     settings.key_file = variables.text("ETCD_KEY_FILE");
     settings.username = variables.text("ETCD_USERNAME");
     settings.password = variables.text("ETCD_PASSWORD");
-    const std::string discovery = variables.text("ETCD_DISCOVERY_SRV");
-    if (!settings.endpoints.empty() && !discovery.empty())
+    settings.discovery_domain = variables.text("ETCD_DISCOVERY_SRV");
+    if (!settings.endpoints.empty() && !settings.discovery_domain.empty())
         return fail(ErrorKind::kInvalidInput,
                     "multiple discovery or bootstrap options specified, use either "
                     "\"etcdEndpoints\" or \"etcdDiscoverySrv\"");
-    if (!discovery.empty())
-        return fail(ErrorKind::kUnsupported,
-                    "etcd servers cannot be looked up in DNS (etcd_discovery_srv): name them in "
-                    "etcd_endpoints");
-    if (settings.endpoints.empty())
+    if (settings.endpoints.empty() && settings.discovery_domain.empty())
         return fail(ErrorKind::kInvalidInput, "no etcd endpoints specified");
     return settings;
 }

@@ -6,6 +6,7 @@
 // Source: spec calico-ipam-datastore.md 3.2 and 3.8, calico-cni.md 1.6.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -35,6 +36,7 @@ struct KubernetesSettings {
     // Neither a kubeconfig nor an endpoint: KUBERNETES_SERVICE_HOST and the service account.
     bool in_cluster = false;
     ApiGroup group = ApiGroup::kDiscover;
+    std::chrono::milliseconds connect_limit{10'000};  // TCP, and again for the TLS handshake
 };
 
 struct Config {
@@ -55,7 +57,7 @@ using Variable = std::pair<std::string, std::string>;
 // TORTIE_STORE_PATH is where the local datastore is (kLocalPath).
 // Errors: kInvalidInput in Calico's words: "failed to load config from env vars: ...", "unknown
 // datastore type: x", "no etcd endpoints specified", "multiple discovery or bootstrap options
-// specified, ..."; kUnsupported for etcd by DNS SRV.
+// specified, ...".
 Result<Config> load_config(std::span<const Variable> variables, const GetEnv &get_env);
 
 }  // namespace tortie::store

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/etcd_gateway.h"
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "http/resolver.h"
 #include "http/url.h"
 #include "store/codec_gateway.h"
 
@@ -18,7 +21,6 @@ constexpr std::size_t kMaxPemBytes = 1UL << 20;
 
 // Upstream's client tries all endpoints at the same time; one that answers does so within this.
 constexpr milliseconds kFirstConnect{1'000};
-constexpr milliseconds kConnect{10'000};  // spec calico-ipam-datastore.md 3.7
 
 // google.golang.org/grpc/codes.
 constexpr int kPermissionDenied = 7;
@@ -111,7 +113,9 @@ http::Request request_of(const std::string &target, const std::string &body, boo
 Result<EtcdGateway> EtcdGateway::make(const EtcdSettings &settings)
 {
     EtcdGateway gateway;
-    TORTIE_TRY(const http::Tls tls, tls_of(settings));
+    TORTIE_TRY(gateway.tls_, tls_of(settings));
+    gateway.connect_limit_ = settings.connect_limit;
+    gateway.discovery_domain_ = settings.discovery_domain;
     for (const std::string_view piece : split(settings.endpoints, ',')) {
         const std::string_view text = trim(piece);
         if (text.empty())
@@ -121,16 +125,46 @@ Result<EtcdGateway> EtcdGateway::make(const EtcdSettings &settings)
         server.host = url.host;
         server.port = url.port;
         if (url.scheme == "https")
-            server.tls = tls;
+            server.tls = gateway.tls_;
         gateway.endpoints_.push_back({url.scheme + "://" + url.address(), std::move(server)});
     }
-    if (gateway.endpoints_.empty())
+    if (gateway.endpoints_.empty() && settings.discovery_domain.empty())
         return fail(ErrorKind::kInvalidInput, "no etcd endpoints specified");
     if (!settings.username.empty() && !settings.password.empty()) {
         gateway.username_ = settings.username;
         gateway.password_ = settings.password;
     }
     return gateway;
+}
+
+// The endpoints that DNS names, once. As upstream: both services, and one of them is enough.
+Result<> EtcdGateway::discover(Deadline deadline)
+{
+    if (!endpoints_.empty())
+        return {};
+    std::optional<Error> error;
+    for (const auto &[service, is_tls] :
+         {std::pair{"_etcd-client-ssl._tcp.", true}, std::pair{"_etcd-client._tcp.", false}}) {
+        const auto hosts =
+            http::resolve_service(service + discovery_domain_, deadline.at_most(connect_limit_));
+        if (!hosts) {
+            error = hosts.error();
+            continue;
+        }
+        for (const http::ServiceHost &found : *hosts) {
+            http::Server server;
+            server.host = found.host;
+            server.port = found.port;
+            if (is_tls)
+                server.tls = tls_;
+            endpoints_.push_back(
+                {(is_tls ? "https://" : "http://") + http::join_host_port(found.host, found.port),
+                 std::move(server)});
+        }
+    }
+    if (endpoints_.empty())
+        return fail(std::move(*error).within("look for etcd"));
+    return {};
 }
 
 // Every endpoint once, beginning with the one that worked last.
@@ -152,14 +186,15 @@ Result<http::Response> EtcdGateway::send_around(const http::Request &request, ht
 
 Result<http::Response> EtcdGateway::send_anywhere(const http::Request &request, Deadline deadline)
 {
+    TORTIE_DO(discover(deadline));
     http::Limits limits;
     if (endpoints_.size() > 1) {
-        limits.connect = kFirstConnect;
+        limits.connect = std::min(kFirstConnect, connect_limit_);
         Result<http::Response> answer = send_around(request, limits, deadline);
         if (answer || answer.error().kind() != ErrorKind::kTryAgain || deadline.passed())
             return answer;
     }
-    limits.connect = kConnect;
+    limits.connect = connect_limit_;
     return send_around(request, limits, deadline);
 }
 

@@ -3,6 +3,7 @@
 // The connection behind etcd.h: which endpoint, who we are, and what a refusal means.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ private:
 
     EtcdGateway() = default;
 
+    Result<> discover(Deadline deadline);
     Result<std::string> post(const std::string &target, const std::string &body, bool read_only,
                              Deadline deadline);
     Result<http::Response> send_anywhere(const http::Request &request, Deadline deadline);
@@ -46,7 +48,10 @@ private:
                                        Deadline deadline);
     Result<> log_in(Deadline deadline);
 
+    http::Tls tls_;
+    std::string discovery_domain_;  // empty: the endpoints are known
     std::vector<Endpoint> endpoints_;
+    std::chrono::milliseconds connect_limit_{};
     std::size_t current_ = 0;
     std::vector<http::Client> client_;  // of the current endpoint; none before the first request
     std::string username_;

@@ -28,7 +28,8 @@ kube::AccessSettings access_settings(const KubernetesSettings &settings)
             .token = settings.token,
             .current_context = settings.current_context,
             .insecure_skip_tls_verify = settings.insecure_skip_tls_verify,
-            .in_cluster = settings.in_cluster};
+            .in_cluster = settings.in_cluster,
+            .connect_limit = settings.connect_limit};
 }
 
 class KubernetesStore final : public Store {

@@ -123,13 +123,13 @@ TEST(StoreConfig, RefusesInCalicosWords)
               "strconv.ParseFloat: parsing \"fast\": invalid syntax");
 }
 
-TEST(StoreConfig, SaysThatItDoesNotLookEtcdUp)
+TEST(StoreConfig, TakesADomainInsteadOfEndpoints)
 {
     const Result<Config> config =
-        load({{"DATASTORE_TYPE", "etcdv3"}, {"ETCD_DISCOVERY_SRV", "example.org"}});
+        load({{"DATASTORE_TYPE", "etcdv3"}, {"ETCD_DISCOVERY_SRV", "lab.example"}});
 
-    ASSERT_FALSE(config);
-    EXPECT_EQ(config.error().kind(), ErrorKind::kUnsupported);
+    ASSERT_TRUE(config);
+    EXPECT_EQ(config->etcd.discovery_domain, "lab.example");
 }
 
 }  // namespace
