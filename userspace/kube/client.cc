@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kube/client.h"
 
-#include <poll.h>
-
 #include <algorithm>
+#include <array>
+#include <ctime>
 #include <optional>
 #include <random>
 #include <utility>
 
+#include "base/pause.h"
 #include "base/strings.h"
 #include "http/url.h"
 #include "kube/api_error.h"
 #include "kube/json_objects.h"
+#include "kube/json_token.h"
 
 namespace tortie::kube {
 namespace {
@@ -55,7 +57,48 @@ void pause(milliseconds time)
 {
     const Deadline over = Deadline::in(time);
     while (!over.passed())
-        ::poll(nullptr, 0, static_cast<int>(over.left().count()));
+        pause_for(over.left());
+}
+
+std::string utc(std::int64_t unix_s)
+{
+    const auto time = static_cast<std::time_t>(unix_s);
+    std::tm parts{};
+    std::array<char, 32> text{};
+    ::gmtime_r(&time, &parts);
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+// Whose credentials a server has refused, for the people who are to replace them. No secret.
+std::string whose(const AccessSettings &settings, std::string_view authorization)
+{
+    constexpr std::string_view kBearer = "Bearer ";
+    if (settings.kubeconfig.empty())
+        return "";
+    std::string text = " (credentials of " + settings.kubeconfig;
+    if (authorization.starts_with(kBearer)) {
+        const auto expiry = token_expiry_unix_s(authorization.substr(kBearer.size()));
+        if (expiry && *expiry <= std::time(nullptr))
+            text += ": the token expired at " + utc(*expiry);
+    }
+    return text + ')';
+}
+
+// calico-node and the installer replace a kubeconfig in place: it may be empty, or half of itself,
+// for a moment.
+constexpr int kMostLooks = 4;
+constexpr milliseconds kBetweenLooks{30};
+
+Result<Access> load_complete(const AccessSettings &settings, const GetEnv &get_env)
+{
+    for (int look = 1;; ++look) {
+        auto access = load_access(settings, get_env);
+        const bool may_be_half = !access && access.error().kind() == ErrorKind::kInvalidInput &&
+                                 !settings.kubeconfig.empty();
+        if (!may_be_half || look == kMostLooks)
+            return access;
+        pause_for(kBetweenLooks);
+    }
 }
 
 }  // namespace
@@ -75,6 +118,7 @@ private:
     using Answers = std::vector<Result<http::Response>>;
 
     http::Request request_of(const Call &call) const;
+    Error refusal(const http::Response &answer, bool writes) const;
     Answers ask(std::span<const Call> calls, Deadline deadline);
     void repeat(std::span<const Call> calls, const std::vector<std::size_t> &which,
                 Answers &answers, Deadline deadline);
@@ -91,8 +135,8 @@ Result<> Client::Impl::load()
 {
     if (access_)
         return {};
-    TORTIE_TRY(access_, load_access(settings_, get_env_));
-    http_.emplace(access_->server);
+    TORTIE_TRY(access_, load_complete(settings_, get_env_));
+    http_.emplace(access_->server, http::Limits{.connect = settings_.connect_limit});
     return {};
 }
 
@@ -109,6 +153,14 @@ http::Request Client::Impl::request_of(const Call &call) const
         request.body = call.body;
     }
     return request;
+}
+
+Error Client::Impl::refusal(const http::Response &answer, bool writes) const
+{
+    Error error = error_of(answer, writes);
+    if (answer.status != 401)
+        return error;
+    return {error.kind(), error.what() + whose(settings_, access_->authorization)};
 }
 
 Client::Impl::Answers Client::Impl::ask(std::span<const Call> calls, Deadline deadline)
@@ -142,11 +194,11 @@ void Client::Impl::repeat_unauthorized(std::span<const Call> calls, Answers &ans
     }
     if (which.empty())
         return;
-    auto reloaded = load_access(settings_, get_env_);
+    auto reloaded = load_complete(settings_, get_env_);
     if (!reloaded)
         return;  // the 401 says more
     access_ = *std::move(reloaded);
-    http_.emplace(access_->server);
+    http_.emplace(access_->server, http::Limits{.connect = settings_.connect_limit});
     repeat(calls, which, answers, deadline);
 }
 
@@ -175,7 +227,11 @@ std::vector<Result<std::string>> Client::Impl::exchange(std::span<const Call> ca
     std::vector<Result<std::string>> results;
     results.reserve(calls.size());
     if (auto loaded = load(); !loaded) {
-        results.assign(calls.size(), fail(loaded.error()));
+        // A file that is not there yet: the installer and calico-node put it there.
+        const bool may_come = loaded.error().kind() == ErrorKind::kNotFound;
+        const Error error(may_come ? ErrorKind::kTryAgain : loaded.error().kind(),
+                          loaded.error().what());
+        results.assign(calls.size(), fail(error));
         return results;
     }
     Answers answers = ask(calls, deadline);
@@ -186,7 +242,7 @@ std::vector<Result<std::string>> Client::Impl::exchange(std::span<const Call> ca
         if (!answer)
             results.push_back(fail(std::move(answer).error()));
         else if (answer->status / 100 != 2)
-            results.push_back(fail(error_of(*answer, writes(calls[i]))));
+            results.push_back(fail(refusal(*answer, writes(calls[i]))));
         else
             results.push_back(std::move(answer->body));
     }

@@ -35,11 +35,13 @@ public:
     Client &operator=(const Client &) = delete;
 
     // The bodies of successful answers, in the order of the calls. A 401 makes it read its files
-    // again, once: the token may have been replaced. Reads that meet an overloaded server, and
+    // again, once: the token may have been replaced; so does a kubeconfig that does not parse,
+    // since it may be in the middle of being written. Reads that meet an overloaded server, and
     // anything that was answered 429, are repeated after what Retry-After says, else after growing
     // pauses, five times in all at most and never beyond the deadline.
     // Errors: kinds as error_of() in kube/api_error.h and http::Client say, load_access()'s for
-    // all calls when the configuration is no good.
+    // all calls when the configuration is no good, but kTryAgain for a file that is missing. The
+    // error of a 401 names the kubeconfig, and when its token expired.
     std::vector<Result<std::string>> exchange(std::span<const Call> calls, Deadline deadline);
 
     Result<std::string> send(const Call &call, Deadline deadline);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kube/client.h"
 
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "base/file.h"
 #include "harness/http_server.h"
 #include "harness/temp_dir.h"
+#include "kube/json_token.h"
 
 namespace tortie::kube {
 namespace {
@@ -117,9 +120,51 @@ TEST_F(KubeClient, AsksNoThirdTimeWhenItIsRefusedAgain)
     const auto answer = client.send(get("/x"), soon());
 
     ASSERT_FALSE(answer);
-    EXPECT_EQ(answer.error().what(), "connection is unauthorized: Unauthorized");
+    EXPECT_EQ(answer.error().what(), "connection is unauthorized: Unauthorized (credentials of " +
+                                         (dir_ / "config") + ")");
     EXPECT_EQ(answer.error().kind(), ErrorKind::kTryAgain);
     EXPECT_EQ(server.requests().size(), 2U);
+}
+
+// The claims are {"exp":1700000000}.
+TEST_F(KubeClient, SaysWhenARefusedTokenExpired)
+{
+    const Canned refused{401, status("Unauthorized", "Unauthorized")};
+    HttpServer server({answers({refused}), answers({refused})});
+    Client client = client_of(server);
+    write_config(server.port(), "e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln");
+
+    const auto answer = client.send(get("/x"), soon());
+
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().what(), "connection is unauthorized: Unauthorized (credentials of " +
+                                         (dir_ / "config") +
+                                         ": the token expired at 2023-11-14T22:13:20Z)");
+}
+
+TEST_F(KubeClient, LooksAgainAtAKubeconfigThatIsBeingWritten)
+{
+    HttpServer server({answers({{200, "fine"}})});
+    Client client = client_of(server);
+    ASSERT_TRUE(replace_file(dir_ / "config", "", 0600));
+    std::thread writer([&] {
+        std::this_thread::sleep_for(20ms);
+        write_config(server.port(), "two");
+    });
+
+    const auto answer = client.send(get("/x"), soon());
+
+    writer.join();
+    ASSERT_TRUE(answer) << answer.error().what();
+    EXPECT_EQ(*answer, "fine");
+}
+
+TEST(Token, TellsItsEndAndIsLeftAloneOtherwise)
+{
+    EXPECT_EQ(token_expiry_unix_s("e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln"), 1700000000);
+    for (const char *text : {"", "secret", "a.b.c", "e30.e30.", "e30.eyJleHAiOiJ4In0.",
+                             "e30.eyJleHAiOi0xfQ.", "e30.eyJleHAiOjFlOTl9.", ".."})
+        EXPECT_FALSE(token_expiry_unix_s(text)) << text;
 }
 
 TEST_F(KubeClient, RepeatsReadsOfAnOverloadedServerAndOnlyThose)
