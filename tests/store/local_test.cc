@@ -54,7 +54,7 @@ std::unique_ptr<Place> local_place(std::string &)
     return std::make_unique<LocalPlace>();
 }
 
-INSTANTIATE_TEST_SUITE_P(Local, Conformance, testing::Values(&local_place));
+INSTANTIATE_TEST_SUITE_P(Local, Conformance, testing::Values(PlaceMaker{"local", &local_place}));
 
 Deadline within_ms(int ms)
 {
@@ -107,6 +107,16 @@ TEST_F(LocalStore, ShowsCalicosJsonUnderEtcdsKeys)
               R"(IPAMHandle/calico/ipam/v2/handle/net.c1{"block":{},"deleted":false})");
     EXPECT_EQ(by_hand(path_, "SELECT name FROM documents WHERE kind = 'ClusterInformation'"),
               "/calico/resources/v3/projectcalico.org/clusterinformations/default");
+}
+
+TEST_F(LocalStore, HasANodeOfWhichNobodyHasSaidAnything)
+{
+    const auto node = get<Node>(*open_local(path_), NodeKey{"node-a"}, within_ms(1000));
+
+    ASSERT_TRUE(node) << node.error().what();
+    EXPECT_EQ(node->document.name, "node-a");
+    EXPECT_TRUE(node->document.labels.empty());
+    EXPECT_TRUE(node->revision.version.empty());
 }
 
 TEST_F(LocalStore, WaitsForALockUntilTheDeadlineOnly)

@@ -98,7 +98,8 @@ Result<Applied> apply_one(store::Store &store, Resource resource, store::Found f
         .resource = resource.kind + "/" + resource.name, .outcome = "created", .changes = {}};
     store::Write write;
     write.key = resource.key;
-    if (found) {
+    // The node of an embedded datastore is there without a document.
+    if (found && !found->front().revision.version.empty()) {
         const store::Document &old = found->front().document;
         keep_identity(old, resource.document);
         TORTIE_TRY(const std::string before, store::encode(old, spelling_of(old)));
@@ -110,7 +111,7 @@ Result<Applied> apply_one(store::Store &store, Resource resource, store::Found f
             return applied;
         write.op = store::Op::kUpdate;
         write.expected = found->front().revision;
-    } else if (found.error().kind() != ErrorKind::kNotFound) {
+    } else if (!found && found.error().kind() != ErrorKind::kNotFound) {
         return fail(std::move(found).error().within(applied.resource));
     }
     write.document = std::move(resource.document);

@@ -70,6 +70,18 @@ Result<> LocalStore::begin_read(Deadline deadline)
     return database_->begin_read();
 }
 
+// A node of which nobody has said anything is one without labels.
+std::optional<Stored> unsaid_node(const Query &query)
+{
+    const auto *key = std::get_if<Key>(&query);
+    const auto *node = key ? std::get_if<NodeKey>(key) : nullptr;
+    if (!node || node->name.empty())
+        return std::nullopt;
+    Node document;
+    document.name = node->name;
+    return Stored{std::move(document), {}};
+}
+
 Found LocalStore::answer(const Query &query, std::vector<Entry> &marked)
 {
     TORTIE_TRY(const std::vector<KeyRange> ranges, ranges_of(query));
@@ -79,7 +91,12 @@ Found LocalStore::answer(const Query &query, std::vector<Entry> &marked)
         TORTIE_TRY(std::vector<Entry> found, database_->read(range));
         entries.push_back(std::move(found));
     }
-    return found_in(query, entries, marked);
+    Found found = found_in(query, entries, marked);
+    if (!found && found.error().kind() == ErrorKind::kNotFound) {
+        if (auto node = unsaid_node(query))
+            return std::vector<Stored>{*std::move(node)};
+    }
+    return found;
 }
 
 std::vector<Found> LocalStore::read(std::span<const Query> queries, Deadline deadline)

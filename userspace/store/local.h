@@ -21,7 +21,9 @@ inline constexpr const char *kLocalPath = "/var/lib/tortie/store.db";
 
 // The store in the file of that name. Nothing is opened before the first read or commit; that
 // makes the file (0600, its directory 0700) when it is missing, with a ClusterInformation that
-// says ready, and nothing else. Errors of reads and commits, naming the file:
+// says ready, and nothing else. A Node that is asked for and not there is one without labels, with
+// an empty revision: pools may select nodes, and there need not be a document for the only one.
+// Errors of reads and commits, naming the file:
 //   kTryAgain  somebody else held it until the deadline
 //   kSystem    no space, damaged, read-only, not a datastore of ours, of a newer release
 // A commit that failed so did not take effect.
