@@ -128,8 +128,7 @@ std::string line_of(const ipam::Finding &finding)
 // With `repair`, what can be mended is.
 Result<Said> check(const Place &place, const Flags &flags, bool repair)
 {
-    const calico::CheckOptions options{.by_endpoints = !place.store().endpoints_are_pods() &&
-                                                       !flags.has("no-endpoints")};
+    const calico::CheckOptions options{.by_endpoints = !flags.has("no-endpoints")};
     TORTIE_TRY(const auto findings, calico::check_store(place.store(), options, place.deadline));
     Said said;
     std::size_t left = 0;

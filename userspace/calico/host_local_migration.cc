@@ -82,8 +82,8 @@ private:
         return names;
     }
 
-    // The first address of the node's pod CIDR was the tunnel's: calico-node finds it by its
-    // handle. A CIDR that is in no pool has none.
+    // The first address of the node's pod CIDR was the tunnel's. A CIDR that is in no pool has
+    // none.
     Result<> keep_tunnel_address()
     {
         TORTIE_TRY(const auto node,
@@ -98,8 +98,30 @@ private:
                                      {{"node", site_.node}, {"type", "ipipTunnelAddress"}});
             if (!kept && kept.error().kind() != ErrorKind::kNotFound)
                 return fail(kept.error());
+            if (kept)
+                TORTIE_DO(tell_tunnel_address(cidr->network().next()));
         }
         return {};
+    }
+
+    // Felix and BIRD of this node and of the others read it there.
+    Result<> tell_tunnel_address(const IpAddr &address)
+    {
+        for (int tries = 1;; ++tries) {
+            TORTIE_TRY(auto node,
+                       store::get<store::Node>(store_, store::NodeKey{site_.node}, deadline_));
+            node.document.annotations[kTunnelAnnotation] = address.to_string();
+            const store::Write write{.op = store::Op::kUpdate,
+                                     .key = store::NodeKey{site_.node},
+                                     .document = node.document,
+                                     .expected = node.revision,
+                                     .stage = 0};
+            const auto written = std::move(store_.commit({&write, 1}, deadline_).front());
+            if (written)
+                return {};
+            if (written.error().kind() != ErrorKind::kConflict || tries == kMostTries)
+                return fail(Error(written.error()).within("store the tunnel's address"));
+        }
     }
 
     // True when it was not allocated before. Somebody who has it already is us, an earlier time.

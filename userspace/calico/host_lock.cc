@@ -14,9 +14,12 @@ Result<HostLock> HostLock::acquire(const std::string &path, Deadline deadline)
         // What is wrong with it shows when the file is opened.
         (void)make_directories(path.substr(0, slash), 0755);
     }
+    log::debug("About to acquire host-wide IPAM lock.", {{"path", path}});
     auto lock = FileLock::acquire(path, 0600, deadline.left());
-    if (lock)
+    if (lock) {
+        log::debug("Acquired host-wide IPAM lock.");
         return HostLock(*std::move(lock));
+    }
     if (lock.error().kind() == ErrorKind::kTryAgain)
         return fail(std::move(lock).error().within("wait for the host-wide IPAM lock"));
     log::warn("Failed to grab IPAM lock, may contend for datastore updates",

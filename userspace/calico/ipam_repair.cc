@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calico/ipam_repair.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <utility>
 
+#include "base/pause.h"
+#include "calico/endpoint.h"
 #include "calico/ipam_handle.h"
 #include "ipam/block_space.h"
 #include "ipam/release.h"
@@ -17,7 +19,7 @@ namespace tortie::calico {
 namespace {
 
 // Longer than a pod's ADD or DEL takes between two of its writes.
-constexpr int kSecondLookMs = 1000;
+constexpr std::chrono::milliseconds kUntilSecondLook{1000};
 
 Result<std::vector<ipam::EndpointAddress>> endpoint_addresses(store::Found found)
 {
@@ -35,16 +37,77 @@ Result<std::vector<ipam::EndpointAddress>> endpoint_addresses(store::Found found
     return addresses;
 }
 
+std::string text_at(const store::StringMap &map, const char *key)
+{
+    const auto found = map.find(key);
+    return found == map.end() ? std::string() : found->second;
+}
+
+// The pods that addresses were given to. Calico's role may get a pod and may not list them.
+std::vector<store::PodKey> owners_of(const ipam::Documents &documents)
+{
+    std::vector<store::PodKey> owners;
+    for (const auto &[block, revision] : documents.blocks) {
+        for (const store::Attribute &record : block.attributes) {
+            const store::StringMap said = record.secondary.value_or(store::StringMap());
+            store::PodKey pod{.ns = text_at(said, "namespace"), .name = text_at(said, "pod")};
+            if (!pod.ns.empty() && !pod.name.empty())
+                owners.push_back(std::move(pod));
+        }
+    }
+    const auto place = [](const store::PodKey &pod) { return std::tie(pod.ns, pod.name); };
+    std::sort(owners.begin(), owners.end(),
+              [&](const auto &a, const auto &b) { return place(a) < place(b); });
+    owners.erase(std::unique(owners.begin(), owners.end(),
+                             [&](const auto &a, const auto &b) { return place(a) == place(b); }),
+                 owners.end());
+    return owners;
+}
+
+// A pod has what Kubernetes says, and until its DEL what Calico has written: one that has finished
+// keeps its sandbox for a while.
+Result<std::vector<ipam::EndpointAddress>> pod_addresses(store::Store &store,
+                                                         const ipam::Documents &documents,
+                                                         Deadline deadline)
+{
+    const std::vector<store::PodKey> owners = owners_of(documents);
+    std::vector<store::Query> queries;
+    queries.reserve(owners.size());
+    for (const store::PodKey &pod : owners)
+        queries.emplace_back(store::Key(pod));
+    std::vector<ipam::EndpointAddress> addresses;
+    for (store::Found &found : store.read(queries, deadline)) {
+        if (!found && found.error().kind() == ErrorKind::kNotFound)
+            continue;
+        TORTIE_TRY(const auto held, store::one<kube::Pod>(std::move(found)));
+        const kube::Pod &pod = held.document;
+        std::set<IpAddr> all;
+        for (const IpAddr &ip : addresses_of(pod))
+            all.insert(ip);
+        for (const std::string &network : annotated_addresses(pod)) {
+            if (const auto cidr = Cidr::parse(network))
+                all.insert(cidr->addr);
+        }
+        for (const IpAddr &ip : all)
+            addresses.push_back({.ip = ip, .who = pod.meta.ns + '/' + pod.meta.name});
+    }
+    return addresses;
+}
+
 Result<std::vector<ipam::Finding>> look(store::Store &store, const CheckOptions &options,
                                         Deadline deadline)
 {
     std::vector<store::Query> queries = ipam::check_queries();
     const std::size_t own = queries.size();
-    if (options.by_endpoints)
+    const bool by_pods = options.by_endpoints && store.endpoints_are_pods();
+    if (options.by_endpoints && !by_pods)
         queries.emplace_back(store::ListEndpoints{});
     auto found = store.read(queries, deadline);
     TORTIE_TRY(ipam::Documents documents, ipam::documents_of(std::span(found).first(own)));
-    if (options.by_endpoints) {
+    if (by_pods) {
+        TORTIE_TRY(auto addresses, pod_addresses(store, documents, deadline));
+        documents.endpoints = std::move(addresses);
+    } else if (options.by_endpoints) {
         TORTIE_TRY(auto addresses, endpoint_addresses(std::move(found[own])));
         documents.endpoints = std::move(addresses);
     }
@@ -105,7 +168,7 @@ Result<std::vector<ipam::Finding>> check_store(store::Store &store, const CheckO
     TORTIE_TRY(const auto first, look(store, options, deadline));
     if (first.empty())
         return first;
-    ::poll(nullptr, 0, kSecondLookMs);
+    pause_for(kUntilSecondLook);
     TORTIE_TRY(auto second, look(store, options, deadline));
     std::erase_if(second, [&](const ipam::Finding &now) {
         return std::none_of(first.begin(), first.end(),

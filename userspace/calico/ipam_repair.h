@@ -15,8 +15,9 @@
 namespace tortie::calico {
 
 struct CheckOptions {
-    // Endpoints are documents of this datastore, and everybody who has an address has one. Then an
-    // address without endpoint is a leak.
+    // Everybody who has an address has an endpoint: a document of this datastore, or, where
+    // endpoints are pods, what the pod says that the address was given to. Then an address without
+    // one is a leak.
     bool by_endpoints = false;
 };
 

@@ -53,7 +53,8 @@ struct Documents {
     std::vector<store::Held<store::Affinity>> affinities;
     std::vector<store::Held<store::Handle>> handles;
 
-    // nullopt: not known, what needs it is not looked for. Must then be complete.
+    // nullopt: not known, what needs it is not looked for. Else every endpoint that has one of the
+    // addresses in the blocks.
     std::optional<std::vector<EndpointAddress>> endpoints;
 };
 

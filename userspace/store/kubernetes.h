@@ -3,7 +3,8 @@
 // The Kubernetes API as Calico's datastore. The reads of a batch go out together, and so do the
 // writes of one stage; there are no transactions. Nothing but get, list, create, update and delete
 // is asked of the API server, and of pods a patch of their status: that is what Calico's role for
-// its CNI plugin may do.
+// its CNI plugin may do. (A node's annotations, which `calico-ipam -upgrade` writes, take the role
+// of calico-node, as which it runs.)
 //
 // An endpoint is written into annotations of its pod's status (spec calico-cni.md 3.5), found by
 // Endpoint::ns and ::pod. `expected.uid` makes sure that it is the same pod.

@@ -98,6 +98,14 @@ bool belongs(const Query &query, const Document &document)
     return affinity.type == wanted->type && (wanted->host.empty() || affinity.host == wanted->host);
 }
 
+// Calico's datastore names what it does not find; of pods, namespaces and machines, which Calico
+// asks Kubernetes for itself, people know the API server's words: pods "web" not found.
+bool is_calicos(const Key &key)
+{
+    return !std::holds_alternative<PodKey>(key) && !std::holds_alternative<NamespaceKey>(key) &&
+           !std::holds_alternative<VmiKey>(key) && !std::holds_alternative<VmKey>(key);
+}
+
 // One query on its way.
 class Progress {
 public:
@@ -160,7 +168,7 @@ void Progress::take(Result<std::string> answer)
         return;
     }
     if (!answer) {
-        const bool one = key && answer.error().kind() == ErrorKind::kNotFound;
+        const bool one = key && is_calicos(*key) && answer.error().kind() == ErrorKind::kNotFound;
         return stop(one ? Error(ErrorKind::kNotFound, "resource does not exist: " + describe(*key) +
                                                           " with error: " + answer.error().what())
                         : std::move(answer).error());

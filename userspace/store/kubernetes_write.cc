@@ -45,6 +45,20 @@ Result<kube::Call> endpoint_patch(const Endpoint &endpoint, const Write &write)
                       .content_type = "application/strategic-merge-patch+json"};
 }
 
+// What Calico says about a node stands in annotations, and nothing else of a node is Calico's to
+// change.
+Result<kube::Call> node_patch(const Node &node, const Write &write)
+{
+    if (write.op != Op::kUpdate || node.name.empty())
+        return fail(ErrorKind::kUnsupported, describe(write.key) + ": is Kubernetes' own");
+    return kube::Call{.method = http::Method::kPatch,
+                      .path = kube::node_path(node.name) + "/status",
+                      .body = kube::annotations_patch(
+                          node.annotations,
+                          {.uid = write.expected.uid, .resource_version = write.expected.version}),
+                      .content_type = "application/strategic-merge-patch+json"};
+}
+
 Result<kube::Call> deletion(const Write &write, Spelling spelling)
 {
     if (write.expected.version.empty())
@@ -62,6 +76,8 @@ Result<kube::Call> call_of(const Write &write, Spelling spelling)
 {
     if (const auto *endpoint = std::get_if<Endpoint>(&write.document))
         return endpoint_patch(*endpoint, write);
+    if (const auto *node = std::get_if<Node>(&write.document))
+        return node_patch(*node, write);
     if (write.op == Op::kDelete)
         return deletion(write, spelling);
     const bool creates = write.op == Op::kCreate;

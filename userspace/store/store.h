@@ -56,6 +56,7 @@ struct PoolKey {
 struct ReservationKey {
     std::string name;
 };
+// kubernetes: an update writes the document's annotations into the node's status, and nothing else.
 struct NodeKey {
     std::string name;
 };

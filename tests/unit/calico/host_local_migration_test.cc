@@ -93,6 +93,9 @@ TEST_F(MigrationTest, PodsKeepTheirAddressesAndTheFolderGoes)
         ipam::addresses_of_handle(store_, "ipip-tunnel-addr-node-a", Deadline::in(1s));
     ASSERT_TRUE(tunnel.has_value());
     EXPECT_EQ(tunnel->front().ip.to_string(), "10.80.3.1");
+    EXPECT_EQ(store_.peek<store::Node>(store::NodeKey{"node-a"})
+                  ->annotations.at("projectcalico.org/IPv4IPIPTunnelAddr"),
+              "10.80.3.1");
     EXPECT_FALSE(std::filesystem::exists(place_.folder));
     EXPECT_FALSE(std::filesystem::exists(place_.programs[0]));
     EXPECT_EQ(ready(), true);

@@ -323,6 +323,29 @@ TEST_F(KubernetesStore, WritesEndpointsIntoThePodsStatus)
         R"("cni.projectcalico.org/podIPs":""},"resourceVersion":"7","uid":"u"}})"));
 }
 
+TEST_F(KubernetesStore, WritesNothingOfANodeButItsAnnotations)
+{
+    HttpServer server(
+        {together({{200, R"({"metadata":{"name":"node-a","resourceVersion":"8"}})"}})});
+    Node node;
+    node.name = "node-a";
+    node.labels = {{"zone", "z1"}};
+    node.annotations = {{"projectcalico.org/IPv4IPIPTunnelAddr", "10.80.3.1"}};
+    const auto store = open(server);
+
+    const Write update = write(Op::kUpdate, node, {.version = "7", .uid = "u"});
+    const Write create = write(Op::kCreate, node, {});
+
+    EXPECT_TRUE(store->commit({&update, 1}, soon())[0]);
+    EXPECT_EQ(store->commit({&create, 1}, soon())[0].error().kind(), ErrorKind::kUnsupported);
+    const std::string request = server.requests().at(0);
+    EXPECT_TRUE(request.starts_with("PATCH /api/v1/nodes/node-a/status ")) << request;
+    EXPECT_TRUE(request.ends_with(
+        R"({"metadata":{"annotations":{"projectcalico.org/IPv4IPIPTunnelAddr":"10.80.3.1"},)"
+        R"("resourceVersion":"7","uid":"u"}})"))
+        << request;
+}
+
 TEST_F(KubernetesStore, ReadsKubernetesOwnObjectsWithoutCaringForTheGroup)
 {
     HttpServer server({together(
