@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <utility>
 
 #include "base/strings.h"
 #include "datapath/pod_link.h"
@@ -75,6 +76,22 @@ Result<> check_routes(NetlinkSocket &socket, const std::vector<Route> &wanted,
     return {};
 }
 
+// Only what was asked for: a pod that forwards on its own account is its own business.
+Result<> check_forwarding(const PodLinkRequest &request)
+{
+    if (!request.allow_ip_forwarding)
+        return {};
+    for (const auto &[family, name] : {std::pair{Family::kIpv4, "ipv4/ip_forward"},
+                                       std::pair{Family::kIpv6, "ipv6/conf/all/forwarding"}}) {
+        if (!has_family(request, family))
+            continue;
+        TORTIE_TRY(const std::string value, read_sysctl(name));
+        if (value != "1")
+            return differs("in the pod, " + setting_text(name, value) + " and not 1");
+    }
+    return {};
+}
+
 // Gives the pod's end.
 Result<Link> check_pod(const PodLinkRequest &request, const std::optional<EtherAddr> &mac)
 {
@@ -87,6 +104,7 @@ Result<Link> check_pod(const PodLinkRequest &request, const std::optional<EtherA
     TORTIE_DO(check_addresses(pod, link, request));
     for (const Family family : {Family::kIpv4, Family::kIpv6})
         TORTIE_DO(check_routes(pod, pod_routes(request, family, link.index), "the pod"));
+    TORTIE_DO(check_forwarding(request));
     return link;
 }
 
