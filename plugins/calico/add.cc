@@ -44,6 +44,8 @@ tl::unexpected<cni::CniError> refuse(cni::Code code, std::string msg)
 Checked<void> check_configuration(const Call &call, const Datastore &datastore)
 {
     const NetConf &conf = call.conf;
+    if (!conf.unusable.empty())
+        return refuse(cni::Code::kInvalidConfiguration, conf.unusable);
     if (!conf.unknown_device_type.empty())
         return refuse(cni::Code::kInvalidConfiguration,
                       "unknown device_type \"" + conf.unknown_device_type +
@@ -122,7 +124,7 @@ private:
         if (call_.is_pod() && call_.conf.ipam.type == kHostLocal) {
             TORTIE_TRY(wants_node, coded(uses_pod_cidrs(call_.request->config)));
         }
-        const AddReads reads(call_, datastore_, wants_node);
+        const AddReads reads(call_, datastore_, wants_node && datastore_.cluster == nullptr);
         std::vector<store::Query> queries = reads.queries();
         const std::size_t own = queries.size();
         for (store::Query &query : source_.queries())
@@ -130,7 +132,19 @@ private:
         auto found = datastore_.store->read(queries, call_.deadline);
         TORTIE_TRY(facts_, coded(reads.facts(found)));
         source_.take_view(std::span(found).subspan(own));
+        if (wants_node && datastore_.cluster != nullptr) {
+            TORTIE_TRY(facts_.pod_cidrs, coded(pod_cidrs_of_cluster()));
+        }
         return {};
+    }
+
+    // Calico's own node, which etcd has, knows none.
+    Result<std::vector<std::string>> pod_cidrs_of_cluster() const
+    {
+        TORTIE_TRY(auto node, store::get<store::Node>(*datastore_.cluster,
+                                                      store::NodeKey{.name = pod_cidr_node(call_)},
+                                                      call_.deadline));
+        return std::move(node.document.pod_cidrs);
     }
 
     // Everything is checked here, before the first change (Q13).
@@ -286,7 +300,9 @@ private:
     std::chrono::system_clock::time_point made_after_;
 };
 
-cni::Answer run_add(const cni::Request &request)
+}  // namespace
+
+cni::Answer add(const cni::Request &request)
 {
     TORTIE_TRY(const Call call, read_call(request));
     if (!call.conf.nodename_file_optional)
@@ -298,16 +314,6 @@ cni::Answer run_add(const cni::Request &request)
             failure(std::move(datastore).error().within("error creating calico client")));
     TORTIE_DO(check_configuration(call, *datastore));
     return Addition(call, *datastore, mtu).run();
-}
-
-}  // namespace
-
-cni::Answer add(const cni::Request &request)
-{
-    cni::Answer answer = run_add(request);
-    if (!answer)
-        log::error("Final result of CNI ADD was an error.", {{"error", answer.error().msg}});
-    return answer;
 }
 
 }  // namespace tortie::calico_cni

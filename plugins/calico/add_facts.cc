@@ -29,6 +29,12 @@ kube::Pod pod_of_runtime(const Call &call)
 
 }  // namespace
 
+std::string pod_cidr_node(const Call &call)
+{
+    const std::string &named = call.conf.kubernetes.node_name;
+    return named.empty() ? call.node : named;
+}
+
 AddReads::AddReads(const Call &call, const Datastore &datastore, bool wants_node)
     : call_(&call),
       endpoints_are_pods_(datastore.store->endpoints_are_pods()),
@@ -48,9 +54,7 @@ AddReads::AddReads(const Call &call, const Datastore &datastore, bool wants_node
             .ns = call.ns, .name_prefix = calico::workload_name_prefix(ids).value_or("-")});
     }
     if (wants_node)
-        node_ = add(store::Key(store::NodeKey{.name = call.conf.kubernetes.node_name.empty()
-                                                          ? call.node
-                                                          : call.conf.kubernetes.node_name}));
+        node_ = add(store::Key(store::NodeKey{.name = pod_cidr_node(call)}));
     if (call.conf.policy.type.empty() && !endpoints_are_pods_)
         profile_ = add(store::Key(store::ProfileKey{.name = call.request->network}));
 }

@@ -31,6 +31,9 @@ struct AddFacts {
     bool profile_missing = false;  // of the network, where it manages its own
 };
 
+// Whose pod CIDRs host-local is to use: `kubernetes.node_name`, else this node.
+std::string pod_cidr_node(const Call &call);
+
 class AddReads {
 public:
     AddReads(const Call &call, const Datastore &datastore, bool wants_node);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 
 #include "base/file.h"
 #include "calico/add.h"
@@ -18,6 +19,14 @@ namespace {
 constexpr std::array kFlags = {
     Flag{.name = "t", .help = "Test datastore connection", .value_name = {}},
     Flag{.name = "v", .help = "Display version", .value_name = {}}};
+
+// What people look for in Calico's log.
+std::string failure_line(std::string_view command)
+{
+    if (command != "ADD" && command != "DEL")
+        return "failed";
+    return "Final result of CNI " + std::string(command) + " was an error.";
+}
 
 int print(int fd, const std::string &text, int status)
 {
@@ -41,7 +50,8 @@ int run_calico(std::span<const char *const> arguments)
                      .check = check,
                      .gc = gc,
                      .status = status,
-                     .about = "Calico CNI plugin"});
+                     .about = "Calico CNI plugin",
+                     .failure_line = failure_line});
 }
 
 }  // namespace tortie::calico_cni

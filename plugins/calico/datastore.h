@@ -15,6 +15,8 @@ namespace tortie::calico_cni {
 struct Datastore {
     std::unique_ptr<store::Store> store;
     calico::IpamSite site;
+    // With etcd: where Kubernetes' own nodes are, which are not Calico's there. Part of `store`.
+    store::Store *cluster = nullptr;
     bool local = false;  // no cluster: what is known of a pod comes from the runtime
 };
 

@@ -133,27 +133,22 @@ private:
     EndpointRemoval endpoint_;
 };
 
-cni::Answer run_del(const cni::Request &request)
+}  // namespace
+
+cni::Answer del(const cni::Request &request)
 {
     TORTIE_TRY(const Call call, read_call(request));
     auto datastore = open_datastore(call.conf, call.node);
-    if (!datastore)
+    if (!datastore) {
+        // Whatever is wrong with the datastore's configuration, the node's side is the container's.
+        TORTIE_DO(coded(remove_pod_link(request.netns, request.ifname)));
         return tl::make_unexpected(failure(datastore.error()));
+    }
     if (datastore->store->endpoints_are_pods() && !call.is_pod())
         return tl::make_unexpected(
             cni::CniError(cni::Code::kInvalidConfiguration,
                           "malformed WorkloadEndpoint name - unable to determine Pod name"));
     return Removal(call, *datastore).run();
-}
-
-}  // namespace
-
-cni::Answer del(const cni::Request &request)
-{
-    cni::Answer answer = run_del(request);
-    if (!answer)
-        log::error("Final result of CNI DEL was an error.", {{"error", answer.error().msg}});
-    return answer;
 }
 
 }  // namespace tortie::calico_cni

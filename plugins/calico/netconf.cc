@@ -219,19 +219,24 @@ void read_datastore(Reader &reader, NetConf &conf)
 struct Limits {
     std::int64_t policy_setup_s = 0;
     std::int64_t datastore_s = 90;
+    std::int64_t connect_s = 10;
 };
 
-Result<> check_limits(const Limits &limits, NetConf &conf)
+// One that makes no sense is left at its default.
+void take_limits(const Limits &limits, NetConf &conf)
 {
-    const std::int64_t longest_s = std::int64_t{24} * 60 * 60;
-    if (limits.policy_setup_s < 0)
-        return fail(ErrorKind::kInvalidInput,
-                    "invalid pod startup delay of " + std::to_string(limits.policy_setup_s));
-    if (limits.datastore_s < 0)
-        return fail(ErrorKind::kInvalidInput, "datastore_timeout_seconds must be positive");
-    conf.policy_setup_timeout = std::chrono::seconds(std::min(limits.policy_setup_s, longest_s));
-    conf.datastore_timeout = std::chrono::seconds(std::min(limits.datastore_s, longest_s));
-    return {};
+    constexpr std::int64_t kLongestS = std::int64_t{24} * 60 * 60;
+    const auto take = [&](std::int64_t given_s, auto &into, const std::string &complaint) {
+        if (given_s >= 0)
+            into = std::chrono::seconds(std::min(given_s, kLongestS));
+        else if (conf.unusable.empty())
+            conf.unusable = complaint;
+    };
+    take(limits.policy_setup_s, conf.policy_setup_timeout,
+         "invalid pod startup delay of " + std::to_string(limits.policy_setup_s));
+    take(limits.datastore_s, conf.datastore_timeout, "datastore_timeout_seconds must be positive");
+    take(limits.connect_s, conf.connect_timeout,
+         "datastore_connect_timeout_seconds must be positive");
 }
 
 }  // namespace
@@ -257,9 +262,10 @@ Result<NetConf> parse_netconf(const cni::Json &config)
     Limits limits;
     reader.read("policy_setup_timeout_seconds", limits.policy_setup_s);
     reader.read("datastore_timeout_seconds", limits.datastore_s);
+    reader.read("datastore_connect_timeout_seconds", limits.connect_s);
     if (wrong)
         return fail(std::move(*wrong).within("failed to load netconf"));
-    TORTIE_DO(check_limits(limits, conf));
+    take_limits(limits, conf);
     return conf;
 }
 

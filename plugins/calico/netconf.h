@@ -5,7 +5,8 @@
 // value ("", 0, null) means the same as an absent key.
 // Source: spec calico-cni.md section 1, calico-v3.32.1.md section 4.
 //
-// One key is ours: `datastore_timeout_seconds`, what a call may take in all (90).
+// Two keys are ours: `datastore_timeout_seconds`, what a call may take in all (90), and
+// `datastore_connect_timeout_seconds`, what a connection may take to be made (10).
 #pragma once
 
 #include <chrono>
@@ -89,6 +90,7 @@ struct NetConf {
     std::chrono::seconds policy_setup_timeout{0};  // 0: no waiting
     std::string endpoint_status_dir = "/var/run/calico/endpoint-status";
     std::chrono::milliseconds datastore_timeout{90'000};
+    std::chrono::milliseconds connect_timeout{10'000};
 
     std::string datastore_type;   // as given; empty: what the environment says
     StringPairs mesos_labels;     // args["org.apache.mesos"].network_info.labels
@@ -97,12 +99,14 @@ struct NetConf {
     // What Calico exports to the environment before it opens the datastore, and what a delegated
     // IPAM inherits: DATASTORE_TYPE, ETCD_*, KUBECONFIG ... Only keys that were given.
     StringPairs datastore_environment;
+
+    // Why no ADD can be made with it; empty: one can. DEL has to work.
+    std::string unusable;
 };
 
 // Reads all of it; checks what is wrong whatever the verb and the store. The network's name was
 // checked before (cni/skel).
-// Errors: kInvalidInput "failed to load netconf: ..." in Go's words for a wrong type, "invalid pod
-// startup delay of <n>", a time limit that is not above zero.
+// Errors: kInvalidInput "failed to load netconf: ..." in Go's words for a wrong type.
 Result<NetConf> parse_netconf(const cni::Json &config);
 
 }  // namespace tortie::calico_cni

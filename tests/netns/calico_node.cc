@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <utility>
 
+#include "calico/ipam_site.h"
 #include "store/local.h"
 
 namespace tortie::test {
@@ -36,6 +38,16 @@ CalicoNode::CalicoNode()
     for (const char *name : {"calico", "calico-ipam", "host-local"})
         EXPECT_EQ(::symlink(plugin_path(name).c_str(), (plugins() + '/' + name).c_str()), 0);
     node_.ip({"link", "set", "lo", "up"});
+}
+
+CalicoNode::~CalicoNode()
+{
+    calico::IpamSite site;
+    site.store = "local " + store_path();
+    site.node = "node-a";
+    site.lock_file = folder_ / "ipam.lock";
+    std::error_code ignored;
+    std::filesystem::remove_all(calico::meeting_folder(site), ignored);
 }
 
 std::unique_ptr<store::Store> CalicoNode::open() const

@@ -40,6 +40,11 @@ struct CalicoCall {
 class CalicoNode {
 public:
     CalicoNode();
+    ~CalicoNode();  // with what the plugins keep below /run for this datastore
+    CalicoNode(const CalicoNode &) = delete;
+    CalicoNode &operator=(const CalicoNode &) = delete;
+    CalicoNode(CalicoNode &&) = delete;
+    CalicoNode &operator=(CalicoNode &&) = delete;
 
     const Netns &netns() const { return node_; }
     const std::string &folder() const { return folder_.path(); }

@@ -66,6 +66,33 @@ TEST_F(CalicoVerbs, CheckMissesAnAddressARouteAndAnEndpoint)
     EXPECT_THAT(without.out, HasSubstr("Required prevResult missing"));
 }
 
+TEST_F(CalicoVerbs, CheckWantsOnlyTheForwardingThatWasAskedFor)
+{
+    const std::string result = node_.add(pod_, {.pod = "web-1"}).out;
+    pod_.run({"sysctl", "-qw", "net.ipv4.ip_forward=1"});  // the pod's own business
+    EXPECT_EQ(check(result).status, 0);
+
+    pod_.run({"sysctl", "-qw", "net.ipv4.ip_forward=0"});
+    const PluginOutcome checked = node_.call(
+        "CHECK", pod_.path(),
+        {.pod = "web-1",
+         .keys = R"(,"container_settings":{"allow_ip_forwarding":true},"prevResult":)" + result});
+    EXPECT_THAT(checked.out, HasSubstr("net.ipv4.ip_forward=0 and not 1"));
+}
+
+TEST_F(CalicoVerbs, LogTheFailureOfAnAddOnce)
+{
+    const PluginOutcome added = node_.add(pod_, {.pod = "web-1", .keys = R"(,"mtu":-1)"});
+
+    EXPECT_EQ(added.status, 1);
+    std::size_t errors = 0;
+    for (std::size_t at = added.err.find("[ERROR]"); at != std::string::npos;
+         at = added.err.find("[ERROR]", at + 1))
+        ++errors;
+    EXPECT_EQ(errors, 1U) << added.err;
+    EXPECT_THAT(added.err, HasSubstr("Final result of CNI ADD was an error."));
+}
+
 TEST_F(CalicoVerbs, CheckMissesTheEndpointOfAnotherContainer)
 {
     const PluginOutcome first = node_.add(pod_, {.container = "old", .pod = "web-1"});

@@ -158,15 +158,16 @@ std::string text_of(const char *value)
     return value == nullptr ? "" : value;
 }
 
-void log_outcome(const Outcome &outcome, const std::string &command,
+void log_outcome(const Plugin &plugin, const Outcome &outcome, const std::string &command,
                  std::chrono::steady_clock::duration took)
 {
     if (outcome.failure) {
         const std::string code = std::to_string(static_cast<unsigned>(outcome.failure->code));
-        log::error("failed", {{"code", code},
-                              {"msg", outcome.failure->msg},
-                              {"details", outcome.failure->details},
-                              {"cause", outcome.failure->cause}});
+        log::error(plugin.failure_line != nullptr ? plugin.failure_line(command) : "failed",
+                   {{"code", code},
+                    {"msg", outcome.failure->msg},
+                    {"details", outcome.failure->details},
+                    {"cause", outcome.failure->cause}});
         return;
     }
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
@@ -228,7 +229,7 @@ int run(const Plugin &plugin)
         outcome = {.status = 1, .out = refusal.to_json(), .err = {}, .failure = refusal};
     }
     if (!command.empty())
-        log_outcome(outcome, command, std::chrono::steady_clock::now() - start);
+        log_outcome(plugin, outcome, command, std::chrono::steady_clock::now() - start);
     const bool told = write_all(1, outcome.out, "stdout") && write_all(2, outcome.err, "stderr");
     return told ? outcome.status : 1;
 }

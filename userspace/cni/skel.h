@@ -46,6 +46,8 @@ struct Plugin {
     Handler gc = nullptr;
     Handler status = nullptr;
     const char *about = nullptr;  // what the program calls itself; else "CNI <name> plugin"
+    // The log's words for a verb that failed, where people look for some; else "failed".
+    std::string (*failure_line)(std::string_view command) = nullptr;
 };
 
 // How the frame sees the world, so that tests and fuzzers can be one. get_env gives nullptr for a

@@ -128,12 +128,19 @@ TEST(NetConf, NamesTheKeyOfAWrongTypeAsGoDoes)
               "NetConf.mtu of type int");
 }
 
-TEST(NetConf, RefusesLimitsBelowZero)
+TEST(NetConf, WithALimitBelowZeroIsUnusableAndHasTheDefault)
 {
-    EXPECT_EQ(refusal(R"({"name": "n", "policy_setup_timeout_seconds": -1})"),
-              "invalid pod startup delay of -1");
-    EXPECT_EQ(refusal(R"({"name": "n", "datastore_timeout_seconds": -1})"),
-              "datastore_timeout_seconds must be positive");
+    const auto complaint = [](const std::string &key) {
+        const NetConf conf = parsed(R"({"name": "n", ")" + key + R"(": -1})");
+        EXPECT_EQ(conf.policy_setup_timeout, std::chrono::seconds(0));
+        EXPECT_EQ(conf.datastore_timeout, std::chrono::seconds(90));
+        EXPECT_EQ(conf.connect_timeout, std::chrono::seconds(10));
+        return conf.unusable;
+    };
+    EXPECT_EQ(complaint("policy_setup_timeout_seconds"), "invalid pod startup delay of -1");
+    EXPECT_EQ(complaint("datastore_timeout_seconds"), "datastore_timeout_seconds must be positive");
+    EXPECT_EQ(complaint("datastore_connect_timeout_seconds"),
+              "datastore_connect_timeout_seconds must be positive");
 }
 
 }  // namespace
