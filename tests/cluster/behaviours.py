@@ -391,4 +391,3 @@ class Life:
         inside.tool("ip", "link", "set", name, "up")
 
         self.succeeds(pod("ADD"))
-

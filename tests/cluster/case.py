@@ -19,14 +19,16 @@ def cluster():
     return _shared["cluster"]
 
 
-def definitions(version, originals=False):
+def definitions(version, originals=False, with_kubevirt=False):
     """Puts the custom resource definitions of one group into place; those that are there already
     stay. Calico's own files instead of ours with `originals`."""
-    wanted = (version, originals)
+    wanted = (version, originals, with_kubevirt)
     if _shared.get("definitions") != wanted:
         cluster().undefine()
         cluster().define((servers.original_definitions if originals else
                           servers.own_definitions)(version))
+        if with_kubevirt:
+            cluster().define(servers.own_definitions("kubevirt"))
         _shared["definitions"] = wanted
 
 

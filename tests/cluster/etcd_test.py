@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.cluster import behaviours, case, plugin, stores
+from tests.cluster import behaviours, case, host_local, inside, plugin, servers, stores
 from tests.cluster.case import V4
 
 
@@ -31,6 +31,10 @@ class EtcdAnnotations(behaviours.Annotations, EtcdCase):
 
 
 class EtcdLife(behaviours.Life, EtcdCase):
+    pass
+
+
+class EtcdHostLocal(host_local.HostLocal, EtcdCase):
     pass
 
 
@@ -80,6 +84,20 @@ class EtcdEndpoints(EtcdCase):
         good = self.conf()["etcd_endpoints"]
 
         self.added(etcd_endpoints=f"https://127.0.0.1:2370,{good}")
+
+    def test_pods_are_read_as_whom_the_policy_says(self):
+        """As canal's configuration has it: there is no kubeconfig."""
+        policy = {"type": "k8s", "k8s_auth_token": servers.PLUGIN_TOKEN,
+                  "k8s_api_root": f"https://{inside.NODE_IP}:{servers.KUBE_PORT}/api/v1/",
+                  "k8s_certificate_authority": str(self.store.cluster.ca)}
+
+        _, answer = self.added(policy=policy, kubernetes=None)
+
+        self.assertEqual(self.endpoint_of("web")["ipNetworks"], answer.addresses)
+        wrong = {**policy, "k8s_auth_token": "wrong"}
+        said = self.fails(self.pod("late", policy=wrong, kubernetes=None)("ADD"),
+                          "connection is unauthorized")
+        self.assertNotIn("wrong", said)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,10 @@ class FaultCase(case.Case):
             self.assert_nothing_allocated()
             self.assertEqual(plugin.host_links(), [])
             self.assertIsNone(self.store.endpoint(pod.name))
+            # A claim that a kill has cut short is finished by the node's next ADD.
+            said = plugin.ipam_tool(self.direct, "-check")
+            self.assertEqual([line for line in said.splitlines()
+                              if line != "no findings" and not line.startswith("affinity-")], [])
 
 
 class Matrix:
@@ -163,6 +167,16 @@ class Outages:
 
         self.fails(self.pod()("ADD", self.conf(**self.store.conf(port=1))), code=_TRY_AGAIN)
 
+    def test_a_server_that_takes_no_connection_is_given_up_when_that_was_asked_for(self):
+        pod = self.pod()
+
+        # Packets to it go to the neighbour, which drops them.
+        answer = pod("ADD", self.conf(**self.store.conf_of("203.0.113.77"),
+                                      datastore_connect_timeout_seconds=1))
+
+        self.fails(answer, code=_TRY_AGAIN)
+        self.assertLess(answer.seconds, 3)
+
     def test_a_silent_server_is_given_up_within_the_deadline(self):
         self.line.reset(lambda request: wire.silence)
         pod = self.pod()
@@ -236,7 +250,7 @@ class Tokens:
 
         answer = pod("ADD", self.conf(kubernetes={"kubeconfig": str(stale)}))
 
-        self.fails(answer, "connection is unauthorized", code=_TRY_AGAIN)
+        self.fails(answer, "connection is unauthorized", str(stale), code=_TRY_AGAIN)
         self.assertNotIn("expired-secret-token", answer.stdout + answer.stderr)
 
     def test_a_token_replaced_meanwhile_is_read_again(self):
@@ -254,8 +268,23 @@ class Tokens:
         self.succeeds(pod("ADD", self.conf(kubernetes={"kubeconfig": str(path)})))
 
     def test_a_missing_kubeconfig_fails(self):
-        self.fails(self.pod()("ADD", self.conf(kubernetes={"kubeconfig": "/nonexistent"})),
-                   "/nonexistent")
+        missing = self.conf(kubernetes={"kubeconfig": "/nonexistent"})
+
+        self.fails(self.pod()("ADD", missing), "/nonexistent", code=_TRY_AGAIN)
+
+    def test_without_a_kubeconfig_del_takes_the_node_down_and_queues_the_rest(self):
+        kubeconfig = self.store.cluster.plugin_kubeconfig("uninstalled")
+        pod, answer = self.added(conf=self.conf(kubernetes={"kubeconfig": str(kubeconfig)}))
+        text = kubeconfig.read_text()
+        kubeconfig.unlink()
+
+        self.succeeds(pod("DEL"))
+
+        self.assertEqual(plugin.host_links(), [])
+        self.assertIsNotNone(self.holder(answer.addresses[0]))
+        kubeconfig.write_text(text)
+        self.added("next", conf=pod.conf)
+        self.assertIsNone(self.holder(answer.addresses[0]))
 
     def test_a_server_of_another_authority_is_not_trusted(self):
         other = pki.Authority(self.store.cluster.ca.parent / "other").ca

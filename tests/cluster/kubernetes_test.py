@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.cluster import behaviours, case, plugin, samples, servers, stores
+from tests.cluster import behaviours, case, host_local, plugin, samples, servers, stores
 from tests.cluster.case import V4
 
 
@@ -97,6 +97,20 @@ class Pods:
 
         self.assert_nothing_allocated()
 
+    def test_check_takes_pods_at_their_word(self):
+        self.store.pool("lab-v4", V4)
+        _, kept = self.added("kept")
+        _, lost = self.added("lost")
+        self.assertEqual(plugin.ipam_tool(self.conf(), "-check"), "no findings\n")
+        self.store.remove_pod("lost")
+
+        said = plugin.ipam_tool(self.conf(), "-check")
+
+        self.assertIn(f"address-not-used {lost.addresses[0].split('/')[0]}: no pod has it", said)
+        self.assertNotIn(kept.addresses[0].split("/")[0], said)
+        # Its ADD might still be under way.
+        self.assertIn("less than two minutes ago", plugin.ipam_tool(self.conf(), "-repair"))
+
     def namespace(self, name, annotations=None, labels=None):
         if not self.store.kube.find(f"/api/v1/namespaces/{name}"):
             self.store.namespace(name, annotations, labels)
@@ -111,6 +125,10 @@ class KubernetesV1Annotations(behaviours.Annotations, KubernetesCase):
 
 
 class KubernetesV1Life(behaviours.Life, KubernetesCase):
+    pass
+
+
+class KubernetesV1HostLocal(host_local.HostLocal, KubernetesCase):
     pass
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import resource
 import signal
 import subprocess
@@ -81,6 +82,13 @@ def call(plugin, conf, env, seconds=120):
     return finish(start(plugin, conf, env), started, seconds)
 
 
+def ipam_tool(conf, *options):
+    """What `calico-ipam -check` and its like print, whatever their status."""
+    path = pathlib.Path("/run/calico-ipam.conf")
+    path.write_text(json.dumps(conf))
+    return inside.tool(inside.bin_dir() / "calico-ipam", "-conf", path, *options, check=False)
+
+
 class Pod:
     """A sandbox: a network namespace and a container id of its own."""
 
@@ -89,6 +97,7 @@ class Pod:
         self.container = container or f"c-{name}"
         self.netns = f"/run/netns/{self.container}"
         self.args = arguments(name, namespace, more)
+        self.path = str(inside.bin_dir())  # CNI_PATH
         inside.tool("ip", "netns", "add", self.container)
         inside.tool("ip", "-n", self.container, "link", "set", "lo", "up")
 
@@ -98,7 +107,8 @@ class Pod:
         return call(conf["type"], conf, self.env(verb, ifname), seconds)
 
     def env(self, verb, ifname="eth0"):
-        return environment(verb, self.container, self.netns, self.args, ifname)
+        return {**environment(verb, self.container, self.netns, self.args, ifname),
+                "CNI_PATH": self.path}
 
     def start(self, verb):
         return start(self.conf["type"], self.conf, self.env(verb))

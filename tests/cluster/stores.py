@@ -71,6 +71,11 @@ class Kubernetes(Objects):
         return {"datastore_type": "kubernetes", "calico_api_group": self.group,
                 "kubernetes": {"kubeconfig": str(path)}, "policy": {"type": "k8s"}}
 
+    def conf_of(self, host):
+        """As conf(), of a server there."""
+        return {**self.conf(), "kubernetes": {"kubeconfig": str(
+            self.cluster.plugin_kubeconfig(f"kubeconfig-{host}", host))}}
+
     server = (NODE_IP, KUBE_PORT)
     client_certificate = None
 
@@ -160,6 +165,9 @@ class EtcdV3(Objects):
                 "etcd_ca_cert_file": str(self.cluster.ca), "etcd_cert_file": str(certificate),
                 "etcd_key_file": str(key), "policy": {"type": "k8s"},
                 "kubernetes": {"kubeconfig": str(kubeconfig or self.cluster.kubeconfig)}}
+
+    def conf_of(self, host):
+        return {**self.conf(), "etcd_endpoints": f"https://{host}:{CALICO_ETCD_PORT}"}
 
     def _put(self, plural, kind, name, spec, **metadata):
         self.etcd.put(f"{_RESOURCES}/{plural}/{name}", {
