@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The program calico-ipam on the embedded datastore.
+#include <filesystem>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "calico/ipam_site.h"
 #include "harness/netns.h"
 #include "harness/plugin_call.h"
 #include "harness/temp_dir.h"
@@ -28,6 +30,17 @@ spec: {cidr: 10.80.0.0/29, blockSize: 29}
 class CalicoIpamTest : public ::testing::Test {
 protected:
     void SetUp() override { TORTIE_NEEDS_ROOT(); }
+
+    // What the plugin keeps below /run for this datastore.
+    void TearDown() override
+    {
+        calico::IpamSite site;
+        site.store = "local " + (temp_ / "store.db");
+        site.node = "node-a";
+        site.lock_file = temp_ / "ipam.lock";
+        std::error_code ignored;
+        std::filesystem::remove_all(calico::meeting_folder(site), ignored);
+    }
 
     PluginOutcome tool(const std::vector<std::string> &arguments, const std::string &input = "")
     {

@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *kStateDirectories[] = {"/run", "/var/lib/cni"};
+constexpr const char *kStateDirectories[] = {"/run", "/var/lib/cni", "/var/lib/tortie"};
 constexpr std::size_t kMaxFileBytes = std::size_t{4} << 20;
 
 // Sysctls of the node's and the pod's namespace that a plugin or a test's configuration writes.

@@ -35,7 +35,7 @@ enum Part : unsigned {
     kIptables = 2,  // iptables' view of the rules of both families
     kLinks = 4,     // links and addresses of the node and the pod
     kSysctls = 8,   // those of the node and the pod that plugins may set
-    kFiles = 16,    // /run and /var/lib/cni: names, modes, content, and locks that somebody holds
+    kFiles = 16,    // /run, /var/lib/{cni,tortie}: names, modes, content, and locks that are held
 };
 
 using Snapshot = std::multiset<std::string>;
