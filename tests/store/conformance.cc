@@ -43,7 +43,7 @@ Handle handle(const std::string &id)
 void Conformance::SetUp()
 {
     std::string missing;
-    place_ = GetParam()(missing);
+    place_ = GetParam().make(missing);
     if (!place_)
         GTEST_SKIP() << missing;
     store_ = place_->open();

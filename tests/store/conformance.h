@@ -3,7 +3,8 @@
 // The contract of store/store.h as tests, the same for every datastore. A datastore joins in with
 // a Place and one line:
 //
-//   INSTANTIATE_TEST_SUITE_P(Local, Conformance, testing::Values(&local_place), name_of_place);
+//   INSTANTIATE_TEST_SUITE_P(Local, Conformance,
+//                            testing::Values(PlaceMaker{"local", &local_place}));
 //
 // in a program that lists conformance*.cc among its sources. The documents at the end are in
 // conformance.cc, for programs that test something else.
@@ -11,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -40,9 +42,14 @@ public:
 };
 
 // nullptr, with the reason in `missing`, where such a datastore cannot be had.
-using MakePlace = std::unique_ptr<Place> (*)(std::string &missing);
+struct PlaceMaker {
+    const char *name;  // in the names of the tests
+    std::unique_ptr<Place> (*make)(std::string &missing);
 
-class Conformance : public testing::TestWithParam<MakePlace> {
+    friend void PrintTo(const PlaceMaker &maker, std::ostream *out) { *out << maker.name; }
+};
+
+class Conformance : public testing::TestWithParam<PlaceMaker> {
 protected:
     void SetUp() override;
 

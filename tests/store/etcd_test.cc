@@ -51,7 +51,7 @@ std::unique_ptr<Place> etcd_place(std::string &missing)
     return std::make_unique<EtcdPlace>(plain_server().settings());
 }
 
-INSTANTIATE_TEST_SUITE_P(Etcd, Conformance, testing::Values(&etcd_place));
+INSTANTIATE_TEST_SUITE_P(Etcd, Conformance, testing::Values(PlaceMaker{"etcd", &etcd_place}));
 
 class Etcd : public testing::Test {
 protected:

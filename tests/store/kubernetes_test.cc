@@ -78,7 +78,8 @@ std::unique_ptr<Place> kubernetes_place(std::string &missing)
     return nullptr;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kubernetes, Conformance, testing::Values(&kubernetes_place));
+INSTANTIATE_TEST_SUITE_P(Kubernetes, Conformance,
+                         testing::Values(PlaceMaker{"kubernetes", &kubernetes_place}));
 
 }  // namespace
 }  // namespace tortie::store

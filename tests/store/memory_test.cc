@@ -55,8 +55,10 @@ std::unique_ptr<Place> like_kubernetes(std::string &)
     return std::make_unique<MemoryPlace>(test::MemoryStore::Like::kKubernetes);
 }
 
-INSTANTIATE_TEST_SUITE_P(MemoryLikeEtcd, Conformance, testing::Values(&like_etcd));
-INSTANTIATE_TEST_SUITE_P(MemoryLikeKubernetes, Conformance, testing::Values(&like_kubernetes));
+INSTANTIATE_TEST_SUITE_P(MemoryLikeEtcd, Conformance,
+                         testing::Values(PlaceMaker{"like_etcd", &like_etcd}));
+INSTANTIATE_TEST_SUITE_P(MemoryLikeKubernetes, Conformance,
+                         testing::Values(PlaceMaker{"like_kubernetes", &like_kubernetes}));
 
 }  // namespace
 }  // namespace tortie::store
