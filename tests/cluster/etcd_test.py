@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.cluster import behaviours, case, host_local, inside, plugin, servers, stores
+from tests.cluster import behaviours, case, host_local, inside, plugin, servers, stores, workloads
 from tests.cluster.case import V4
 
 
@@ -31,6 +31,14 @@ class EtcdAnnotations(behaviours.Annotations, EtcdCase):
 
 
 class EtcdLife(behaviours.Life, EtcdCase):
+    pass
+
+
+class EtcdWorkloads(workloads.Workloads, EtcdCase):
+    pass
+
+
+class EtcdContainers(workloads.Containers, EtcdCase):
     pass
 
 
@@ -60,6 +68,27 @@ class EtcdEndpoints(EtcdCase):
             "cni.projectcalico.org/allowedSourcePrefixes": '["192.0.2.77/24"]'})
 
         self.assertEqual(self.endpoint_of("web")["allowSpoofedSourcePrefixes"], ["192.0.2.0/24"])
+
+    def test_what_a_pod_says_of_itself_stands_in_the_endpoint(self):
+        self.store.kube.create("/api/v1/namespaces/shop/pods", {
+            "metadata": {"name": "cart-7d9", "generateName": "cart-", "labels": {"app": "cart"}},
+            "spec": {"nodeName": stores.NODE, "serviceAccountName": "seller", "containers": [
+                {"name": "main", "image": "none",
+                 "ports": [{"name": "anything", "containerPort": 555}]}]}})
+
+        self.succeeds(self.pod("cart-7d9")("ADD"))
+
+        [document] = self.store.endpoints().values()
+        self.assertEqual(document["metadata"]["generateName"], "cart-")
+        self.assertEqual(document["metadata"]["labels"], {
+            "app": "cart", "projectcalico.org/namespace": "shop",
+            "projectcalico.org/orchestrator": "k8s",
+            "projectcalico.org/serviceaccount": "seller"})
+        spec = document["spec"]
+        self.assertEqual(spec["profiles"], ["kns.shop", "ksa.shop.seller"])
+        self.assertEqual(spec["serviceAccountName"], "seller")
+        self.assertEqual([(port["name"], port["protocol"], port["port"])
+                          for port in spec["ports"]], [("anything", "TCP", 555)])
 
     def test_a_container_without_kubernetes_has_a_profile_of_its_network(self):
         conf = self.conf(policy=None, kubernetes=None, name="net1")

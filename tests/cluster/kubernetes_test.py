@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.cluster import behaviours, case, host_local, plugin, samples, servers, stores
+from tests.cluster import behaviours, case, host_local, plugin, samples, servers, stores, workloads
 from tests.cluster.case import V4
 
 
@@ -125,6 +125,10 @@ class KubernetesV1Annotations(behaviours.Annotations, KubernetesCase):
 
 
 class KubernetesV1Life(behaviours.Life, KubernetesCase):
+    pass
+
+
+class KubernetesV1Workloads(workloads.Workloads, KubernetesCase):
     pass
 
 

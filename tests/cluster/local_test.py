@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.cluster import behaviours, case, inside, plugin, stores, verify
+from tests.cluster import behaviours, case, inside, plugin, stores, verify, workloads
 from tests.cluster.case import V4
 
 
@@ -40,6 +40,14 @@ class LocalAnnotations(behaviours.Annotations, LocalCase):
 
 
 class LocalLife(behaviours.Life, LocalCase):
+    pass
+
+
+class LocalWorkloads(workloads.Workloads, LocalCase):
+    pass
+
+
+class LocalContainers(workloads.Containers, LocalCase):
     pass
 
 
