@@ -51,6 +51,38 @@ class LocalContainers(workloads.Containers, LocalCase):
     pass
 
 
+class LocalReboot(LocalCase):
+    """The datastore outlives a reboot, the pods do not. The boot is known by a file beside it."""
+
+    def setUp(self):
+        super().setUp()
+        self.store.pool("lab-v4", V4)
+        self.boot = pathlib.Path(f"{self.store.path}.boot")
+        self.before, self.address = self.added("before")
+
+    def addresses_after(self):
+        _, answer = self.added("after")
+        return self.holder(self.address.addresses[0]), self.holder(answer.addresses[0])
+
+    def test_what_pods_of_an_earlier_boot_had_is_released(self):
+        self.boot.write_text("00000000-0000-4000-8000-000000000000\n")
+
+        self.assertEqual(self.addresses_after(), (None, f"{plugin.NETWORK}.c-after"))
+
+        self.assertIsNone(self.store.endpoint("before"))
+        self.assertEqual(self.boot.read_text(),
+                         pathlib.Path("/proc/sys/kernel/random/boot_id").read_text())
+        self.succeeds(self.before("DEL"))
+
+    def test_nothing_is_released_in_the_same_boot_or_when_nobody_knows(self):
+        self.boot.unlink()
+
+        self.assertEqual(self.addresses_after(),
+                         (f"{plugin.NETWORK}.c-before", f"{plugin.NETWORK}.c-after"))
+
+        self.assertIsNotNone(self.store.endpoint("before"))
+
+
 class LocalCrowd(LocalCase):
     def test_thirty_adds_and_dels_at_once(self):
         self.store.pool("lab-v4", "10.80.0.0/24")
