@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Traffic over a pod's link, its removal and its check, and everything that can go wrong.
+#include <string>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -324,6 +327,39 @@ TEST_F(PodLinkCheck, FindsAMissingRouteOfThePod)
     pod_->ip({"route", "del", "default"});
     EXPECT_EQ(check_now(),
               "the pod has no route to 0.0.0.0/0 via 169.254.1.1 through its interface");
+}
+
+// Prefix, gateway and interface decide; a metric does not.
+TEST_F(PodLinkCheck, FindsARouteThatLeadsElsewhere)
+{
+    const std::string missing =
+        "the pod has no route to 0.0.0.0/0 via 169.254.1.1 through its interface";
+    pod_->ip({"link", "add", "other", "type", "veth", "peer", "name", "its-peer"});
+    pod_->ip({"link", "set", "other", "up"});
+    const std::vector<std::vector<std::string>> wrong = {
+        {"default", "via", "10.65.0.9", "dev", "eth0", "onlink"},
+        {"default", "dev", "eth0"},
+        {"default", "via", "169.254.1.1", "dev", "other", "onlink"},
+        {"0.0.0.0/1", "via", "169.254.1.1", "dev", "eth0"}};
+    std::string there = "default";
+    for (const auto &route : wrong) {
+        pod_->ip({"route", "del", there});
+        there = route.front();
+        std::vector<std::string> add{"route", "add"};
+        add.insert(add.end(), route.begin(), route.end());
+        pod_->ip(add);
+        EXPECT_EQ(check_now(), missing) << there << ' ' << route.back();
+    }
+    pod_->ip({"route", "add", "default", "via", "169.254.1.1", "dev", "eth0", "metric", "7"});
+    EXPECT_EQ(check_now(), "as it should be");
+}
+
+TEST_F(PodLinkCheck, FindsAHostRouteToAnotherPod)
+{
+    node_->ip({"link", "add", "other", "type", "veth", "peer", "name", "its-peer"});
+    node_->ip({"link", "set", "other", "up"});
+    node_->ip({"route", "replace", "10.65.0.2/32", "dev", "other"});
+    EXPECT_EQ(check_now(), "the node has no route to 10.65.0.2/32 through its interface");
 }
 
 TEST_F(PodLinkCheck, FindsAMissingAddress)
