@@ -99,8 +99,20 @@ void PortmapNode::lead_to_pod(const Pod &pod) const
 
 void PortmapNode::connect_pod(const Pod &pod) const
 {
+    veth_pair(node_, pod.host_end, netns_of(pod), "eth0");
+    furnish_pod(pod);
+}
+
+void PortmapNode::make_pod_again(const Pod &pod, const std::string &ifindex) const
+{
+    node_.ip({"link", "add", pod.host_end, "index", ifindex, "type", "veth", "peer", "name", "eth0",
+              "netns", netns_of(pod).name()});
+    furnish_pod(pod);
+}
+
+void PortmapNode::furnish_pod(const Pod &pod) const
+{
     const Netns &inside = netns_of(pod);
-    veth_pair(node_, pod.host_end, inside, "eth0");
     if (way_.ebpf()) {
         lead_to_pod(pod);
     } else {

@@ -98,10 +98,14 @@ public:
     // Table nat of both families without comments and counters.
     std::string saved_rules() const;
 
-private:
+    // Again, after the node's end of the link was deleted; with this number, when it is given one.
     void connect_outside() const;
+    void make_pod_again(const Pod &pod, const std::string &ifindex) const;
+
+private:
     void make_bridge() const;
     void connect_pod(const Pod &pod) const;
+    void furnish_pod(const Pod &pod) const;
     void lead_to_pod(const Pod &pod) const;
 
     Way way_;

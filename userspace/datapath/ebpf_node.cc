@@ -21,7 +21,7 @@ namespace tortie {
 namespace {
 
 constexpr std::size_t kWordBits = 64;
-constexpr std::chrono::milliseconds kAttachEnds(500);
+constexpr std::chrono::milliseconds kAttachEnds(300);
 constexpr std::chrono::milliseconds kAttachPause(2);
 
 // pm_state.full, of which the programs only see whether it is 0: somebody asked for it, whoever
@@ -236,7 +236,12 @@ Result<> EbpfNode::forget_pod(const PodAddress &address, int but_at)
     TORTIE_DO(maps_.pods.erase(address));
     __atomic_fetch_add(&maps_.state->epochs[pod->ifindex % TORTIE_PM_EPOCHS], 1U, __ATOMIC_SEQ_CST);
     const int ifindex = static_cast<int>(pod->ifindex);
-    return ifindex == but_at ? Result<>() : attacher_->detach(kPodProgram, ifindex);
+    if (ifindex == but_at)
+        return {};
+    // What is still on its way would come when nobody looks any more.
+    if (find_link(*route_, ifindex))
+        TORTIE_DO(is_attached_soon(ifindex));
+    return attacher_->detach(kPodProgram, ifindex);
 }
 
 Result<> EbpfNode::forget_ports(const std::set<PodAddress> &pods)
