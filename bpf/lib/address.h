@@ -57,3 +57,15 @@ static __always_inline bool is_loopback(const __u32 addr_be[4])
         return (addr_be[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
     return (addr_be[0] | addr_be[1] | addr_be[2]) == 0 && addr_be[3] == bpf_htonl(1);
 }
+
+// What no packet may come from: 0.0.0.0/8 and ::, and addresses of many. The kernel drops such
+// packets (martians); everything else that it drops has no plain route back.
+static __always_inline bool is_no_source(const __u32 addr_be[4])
+{
+    if (is_mapped4(addr_be))
+        return (addr_be[3] & bpf_htonl(0xff000000)) == 0 ||
+               (addr_be[3] & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) ||
+               addr_be[3] == bpf_htonl(0xffffffff);
+    return (addr_be[0] | addr_be[1] | addr_be[2] | addr_be[3]) == 0 ||
+           (addr_be[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000);
+}

@@ -58,7 +58,7 @@ __noinline __u32 pm_open(struct __sk_buff *skb)
     if (!pod)
         return TORTIE_PM_INELIGIBLE;
     // A neighbour's frame to the node's loopback addresses is nobody's: the stack drops it.
-    if (is_loopback(tuple->dst_be) || !is_local(skb, tuple))
+    if (is_loopback(tuple->dst_be) || is_no_source(tuple->src_be) || !is_local(skb, tuple))
         return TORTIE_PM_NO_MAPPING;
     ends_of(&flow->ends, tuple, mapping);
     flow->l4_proto = tuple->l4_proto;

@@ -196,6 +196,26 @@ TEST_P(PortmapFullPacket, IsTranslatedFromTheFirstOneOn)
     EXPECT_EQ(node_->object.flows(), 0u);
 }
 
+TEST_P(PortmapFullPacket, FromWhereNoPacketMayComeIsNetfilters)
+{
+    node_->node.ip({"route", "add", "default", "via", "192.0.2.2"});
+    node_->node.ip({"route", "add", "default", "via", "2001:db8:1::2"});
+    const std::vector<std::string> sources =
+        GetParam()
+            ? std::vector<std::string>{"::",      "::1",           "ff02::1",      "ff0e::99",
+                                       "fe80::1", "2001:db8:1::1", "2001:db8:2::1"}
+            : std::vector<std::string>{"0.0.0.0",     "0.1.2.3",   "127.0.0.1",
+                                       "224.0.0.1",   "239.1.2.3", "255.255.255.255",
+                                       "192.0.2.255", "192.0.2.1", "10.65.0.1"};
+    for (const std::string &source : sources) {
+        Shape syn = {.from = {source, 40000}, .to = node(), .l4_proto = IPPROTO_TCP};
+        syn.tcp_flags = 0x02;
+
+        EXPECT_EQ(ingress(packet(syn)).action, TC_ACT_UNSPEC) << source;
+    }
+    EXPECT_EQ(counted(TORTIE_PM_OPENED), 0u);
+}
+
 TEST_P(PortmapFullPacket, OfAConnectionItDidNotSeeOpenIsNetfilters)
 {
     const Bytes sent = packet({.from = client(), .to = node(), .l4_proto = IPPROTO_TCP});
