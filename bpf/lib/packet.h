@@ -102,14 +102,16 @@ static __always_inline enum parsed parse(struct __sk_buff *skb, const bool v6, s
     void *end = (void *)(long)skb->data_end;
     enum parsed found;
 
-    if (data + off + TORTIE_TCP_READ_BYTES > end) {
+    // A datagram may be shorter than what is read of TCP.
+    if (data + off + TORTIE_TCP_READ_BYTES > end &&
+        (off + TORTIE_TCP_READ_BYTES <= skb->len || data + off + TORTIE_UDP_READ_BYTES > end)) {
         if (!pull(skb, off + TORTIE_TCP_READ_BYTES) && !pull(skb, off + TORTIE_UDP_READ_BYTES))
             return PARSED_SHORT;
         data = (void *)(long)skb->data;
         end = (void *)(long)skb->data_end;
-        if (data + off + TORTIE_UDP_READ_BYTES > end)
-            return PARSED_SHORT;
     }
+    if (data + off + TORTIE_UDP_READ_BYTES > end)
+        return PARSED_SHORT;
     p->l3 = data + ETH_HLEN;
     p->ports_be = data + off;
     p->tcp_flags = 0;

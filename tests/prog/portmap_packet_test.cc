@@ -5,6 +5,10 @@
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 
+#include <memory>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <gtest/gtest.h>
 
 #include "prog/packet.h"
@@ -184,6 +188,43 @@ TEST_P(PortmapPacket, CutShortAnywhereIsNetfilters)
             expect_left(reply(out), out, {TORTIE_PM_SHORT});
         }
     }
+}
+
+TEST_P(PortmapPacket, OfTheSmallestDatagramIsCarried)
+{
+    Shape in = to_node(IPPROTO_UDP);
+    Shape out = to_pod(IPPROTO_UDP);
+    for (const char *payload : {"", "1", "12345", "123456"}) {
+        in.payload = out.payload = payload;
+
+        EXPECT_EQ(ingress(packet(in)).packet, packet(out));
+        expect_counted({TORTIE_PM_FORWARDED});
+    }
+}
+
+TEST_P(PortmapPacket, TellsWhatHappensToFlowsWhenAsked)
+{
+    std::vector<pm_event> told;
+    const auto note = [](void *to, void *data, std::size_t size) {
+        EXPECT_EQ(size, sizeof(pm_event));
+        static_cast<std::vector<pm_event> *>(to)->push_back(*static_cast<const pm_event *>(data));
+        return 0;
+    };
+    const std::unique_ptr<ring_buffer, decltype(&ring_buffer__free)> ring(
+        ring_buffer__new(bpf_map__fd(object_->skeleton().maps.tt_pm_events), note, &told, nullptr),
+        ring_buffer__free);
+    ASSERT_TRUE(ring);
+    Shape syn = to_node(IPPROTO_TCP);
+    syn.tcp_flags = 0x02;
+    object_->state().sample = 1;
+
+    ingress(packet(syn));
+
+    ring_buffer__consume(ring.get());
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_EQ(told[0].what, TORTIE_PM_REOPENED);
+    EXPECT_EQ(told[0].tuple.dst_port_be, htons(8080));
+    EXPECT_EQ(told[0].ifindex, 1u);
 }
 
 TEST_P(PortmapPacket, WithTheLinksPaddingIsCarried)
