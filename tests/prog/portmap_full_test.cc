@@ -105,6 +105,34 @@ TEST_P(PortmapFull, TakesNothingWithoutTheSwitch)
     }
 }
 
+TEST_P(PortmapFull, SurvivesBeingSwitchedOffOnceWithATcpConnection)
+{
+    node_->attach(Way::kBest);
+    const Conversation talk(*node_);
+    ASSERT_TRUE(talk.connected());
+    EXPECT_TRUE(talk.exchange(10, 5000));
+    EXPECT_EQ(counted(TORTIE_PM_OPENED), 1u);
+
+    node_->object.state().off = 1;
+
+    // Conntrack picks the connection up in the middle, as one that the client begins.
+    EXPECT_TRUE(talk.exchange(10, 5000));
+    EXPECT_GE(counted(TORTIE_PM_OFF), 20u);
+}
+
+TEST_P(PortmapFull, CarriesOnWithAConnectionThatIsOpenedAnewWithTheSamePorts)
+{
+    without_netfilter();
+    node_->attach(Way::kBest);
+    const AddressEcho server(node_->pod, Transport::kTcp, kPodPort, "pod");
+    for (int i = 0; i < 3; ++i) {
+        Client again(node_->client, Transport::kTcp, node_->node_address(), kHostPort, 45000);
+        EXPECT_TRUE(again.ask());
+    }
+
+    EXPECT_EQ(counted(TORTIE_PM_COLLISION), 0u);
+}
+
 TEST_P(PortmapFull, SurvivesBeingSwitchedOffOnceWithAUdpFlow)
 {
     if (!node_->object.can_adopt())
