@@ -71,6 +71,10 @@ void PortmapNode::connect_outside() const
     node_.ip({"addr", "add", "192.0.2.10/24", "dev", "up0"});
     node_.ip({"addr", "add", "2001:db8::1/64", "dev", "up0", "nodad"});
     node_.ip({"link", "set", "up0", "up"});
+    if (way_.ebpf()) {  // what makes an uplink of it
+        node_.ip({"route", "add", "default", "via", "192.0.2.2"});
+        node_.ip({"-6", "route", "add", "default", "via", "2001:db8::2"});
+    }
     outside_.ip({"link", "set", "lo", "up"});
     outside_.ip({"addr", "add", "192.0.2.2/24", "dev", "eth0"});
     outside_.ip({"addr", "add", "2001:db8::2/64", "dev", "eth0", "nodad"});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "base/deadline.h"
@@ -227,21 +228,42 @@ Result<> EbpfNode::judge_full()
     return {};
 }
 
-// From the first step on nothing new is taken for it, from the second on its flows know.
-Result<> EbpfNode::forget_pod(const PodAddress &address, int but_at)
+// From the first step on nothing new is taken for it, from the second on its flows know. The entry
+// stays, as nobody's: whoever is killed on the way is found by it.
+Result<> EbpfNode::retire_pod(const PodAddress &address, pm_pod pod)
 {
-    TORTIE_TRY(const auto pod, maps_.pods.find(address));
-    if (!pod)
-        return {};
-    TORTIE_DO(maps_.pods.erase(address));
-    __atomic_fetch_add(&maps_.state->epochs[pod->ifindex % TORTIE_PM_EPOCHS], 1U, __ATOMIC_SEQ_CST);
-    const int ifindex = static_cast<int>(pod->ifindex);
-    if (ifindex == but_at)
-        return {};
-    // What is still on its way would come when nobody looks any more.
-    if (find_link(*route_, ifindex))
+    pod.flags = 0;
+    pod.generation = next_generation(*maps_.state);
+    TORTIE_DO(maps_.pods.put(address, pod));
+    __atomic_fetch_add(&maps_.state->epochs[pod.ifindex % TORTIE_PM_EPOCHS], 1U, __ATOMIC_SEQ_CST);
+    return {};
+}
+
+Result<> EbpfNode::detach_pod(int ifindex, bool was_carried)
+{
+    // What an ADD left to its child to attach would come when nobody looks any more.
+    if (was_carried && find_link(*route_, ifindex))
         TORTIE_DO(is_attached_soon(ifindex));
     return attacher_->detach(kPodProgram, ifindex);
+}
+
+Result<> EbpfNode::forget_pods(const std::set<PodAddress> &pods, int but_at)
+{
+    std::map<int, bool> devices;  // and whether a pod there was carried until now
+    for (const PodAddress &address : pods) {
+        TORTIE_TRY(const auto pod, maps_.pods.find(address));
+        if (!pod)
+            continue;
+        devices[static_cast<int>(pod->ifindex)] |= pod->flags != 0;
+        TORTIE_DO(retire_pod(address, *pod));
+    }
+    devices.erase(but_at);
+    for (const auto &[ifindex, was_carried] : devices)
+        TORTIE_DO(detach_pod(ifindex, was_carried));
+    TORTIE_DO(forget_ports(pods));
+    for (const PodAddress &address : pods)
+        TORTIE_DO(maps_.pods.erase(address));
+    return {};
 }
 
 Result<> EbpfNode::forget_ports(const std::set<PodAddress> &pods)
@@ -293,9 +315,7 @@ Result<> EbpfNode::drop(const std::vector<PublishedPort> &ports,
         pods.insert(map_address(address));
     for (const PublishedPort &port : ports)
         pods.insert(map_address(port.target));
-    for (const PodAddress &address : pods)
-        TORTIE_DO(forget_pod(address, but_at));
-    return forget_ports(pods);
+    return forget_pods(pods, but_at);
 }
 
 Result<bool> EbpfNode::knows(const IpAddr &address) const
@@ -361,7 +381,7 @@ Result<bool> EbpfNode::is_live(const PodAddress &address, const pm_pod &pod)
         return false;
     if (!out)
         return fail(out.error());
-    return *out == static_cast<int>(pod.ifindex);
+    return pod.flags != 0 && *out == static_cast<int>(pod.ifindex);
 }
 
 Result<> EbpfNode::sweep()
@@ -372,14 +392,11 @@ Result<> EbpfNode::sweep()
         return true;
     }));
     std::set<PodAddress> known;
+    std::set<PodAddress> gone;
     for (const auto &[address, pod] : pods) {
         TORTIE_TRY(const bool live, is_live(address, pod));
-        if (live)
-            known.insert(address);
-        else
-            TORTIE_DO(forget_pod(address, 0));
+        (live ? known : gone).insert(address);
     }
-    std::set<PodAddress> gone;
     const auto note = [&](const PodAddress &address) {
         if (!known.contains(address))
             gone.insert(address);
@@ -391,7 +408,7 @@ Result<> EbpfNode::sweep()
     TORTIE_DO(maps_.podports.visit([&](const pm_podport_key &key, const pm_podport &) {
         return note(address_in(key.addr_be));
     }));
-    TORTIE_DO(forget_ports(gone));
+    TORTIE_DO(forget_pods(gone, 0));
     return attacher_->sweep_links();
 }
 

@@ -84,7 +84,9 @@ private:
     Result<std::set<int>> pod_devices() const;
     Result<> know_uplink(const Link &link);
     Result<> forget_uplinks(const std::set<std::uint32_t> &but);
-    Result<> forget_pod(const PodAddress &address, int but_at);
+    Result<> retire_pod(const PodAddress &address, pm_pod pod);
+    Result<> detach_pod(int ifindex, bool was_carried);
+    Result<> forget_pods(const std::set<PodAddress> &pods, int but_at);
     Result<> forget_ports(const std::set<PodAddress> &pods);
     Result<> clear_bits();
     Result<bool> is_live(const PodAddress &address, const pm_pod &pod);

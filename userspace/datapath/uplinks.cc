@@ -47,7 +47,8 @@ bool may_be_uplink(const Link &link, const Reach &reach)
                                     [&](std::string_view kind) { return link.kind == kind; });
     if (!link.up() || link.hardware != ARPHRD_ETHER || link.master_index != 0 || tunnel)
         return false;
-    return reach.beyond || (reach.network && link.kind != "bridge");
+    const bool towards_pods = link.kind == "bridge" || link.kind == "veth";
+    return reach.beyond || (reach.network && !towards_pods);
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace tortie {
 
 // Ethernet devices that are up and have a default route, a route through a gateway, or the route
 // of their own network; not: those in `pod_devices`, tunnels (no Ethernet header, or one of their
-// own), ports of a bridge or bond, and bridges that lead nowhere but to themselves.
+// own), ports of a bridge or bond, and bridges and veths that lead no further than to their own
+// network, as those of pods do.
 Result<std::vector<Link>> find_uplinks(NetlinkSocket &route, const std::set<int> &pod_devices);
 
 }  // namespace tortie

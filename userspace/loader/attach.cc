@@ -208,7 +208,8 @@ Result<> Attacher::link_anew(const HookedProgram &hooked, int ifindex)
 Result<> Attacher::make_link(const OpenProgram &program, TcHook hook, int ifindex,
                              const std::string &pin)
 {
-    // A link whose pin somebody removed goes a little later, and a program is attached only once.
+    // A program is attached only once: another process was faster, or a link whose pin somebody
+    // removed has not gone yet.
     const Deadline deadline = Deadline::in(kLinkGoes);
     UniqueFd link(::bpf_link_create(program.fd.get(), ifindex, tcx_type(hook), nullptr));
     int err = errno;
@@ -217,6 +218,8 @@ Result<> Attacher::make_link(const OpenProgram &program, TcHook hook, int ifinde
             return fail(ErrorKind::kTryAgain,
                         "attach " + program.name + ": it is attached by a link that is not ours");
         pause_for(kLinkPause);
+        if (::access(pin.c_str(), F_OK) == 0)
+            return {};
         link = UniqueFd(::bpf_link_create(program.fd.get(), ifindex, tcx_type(hook), nullptr));
         err = errno;
     }
