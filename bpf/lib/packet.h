@@ -87,10 +87,8 @@ static __always_inline enum parsed parse_ip(const void *l3, const bool v6, __u8 
     const struct iphdr *ip = l3;
 
     *proto = ip->protocol;
-    if (ip->version != 4)
-        return PARSED_NOT_OURS;
-    if (ip->ihl != sizeof(*ip) / 4)
-        return PARSED_OPTIONS;
+    if (*(const __u8 *)l3 != 0x45)  // version 4, five words
+        return ip->version == 4 ? PARSED_OPTIONS : PARSED_NOT_OURS;
     return ip->frag_off & bpf_htons(TORTIE_IP_FRAGMENT) ? PARSED_FRAGMENT : PARSED;
 }
 

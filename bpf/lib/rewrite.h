@@ -30,12 +30,23 @@ static __always_inline __u32 port_diff(__u16 from_be, __u16 to_be)
     return from_be == to_be ? 0 : fold16((__u64)(__u16)~from_be + to_be);
 }
 
-// Whether the sum over an IPv4 header without options is right.
+// The same for a sum of a few 16-bit numbers, which is what a packet needs.
+static __always_inline __u16 fold16_small(__u32 sum)
+{
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (__u16)(sum + (sum >> 16));
+}
+
+// Whether the sum over an IPv4 header without options is right: a multiple of 0xffff, of which two
+// are left after folding it to 17 bits.
 static __always_inline bool header_sum_is_right(const struct iphdr *ip)
 {
     const __u32 *word = (const __u32 *)ip;
+    __u64 sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
 
-    return fold16((__u64)word[0] + word[1] + word[2] + word[3] + word[4]) == 0xffff;
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return sum == 0xffff || sum == 0x1fffe;
 }
 
 // What becomes of a packet.
@@ -65,7 +76,7 @@ static __always_inline void rewrite_ip(void *l3, const bool v6, const bool to_po
     // The TTL is the high byte of its word: one less there is 0x0100 less.
     const __u32 sum = (__u16)~ip->check + to->addr_diff + (__u16)~bpf_htons(0x0100);
 
-    ip->check = (__u16)~fold16(sum);
+    ip->check = (__u16)~fold16_small(sum);
     ip->ttl -= 1;
     if (to_pod)
         ip->daddr = to->addr_be[0];
@@ -96,8 +107,9 @@ static __always_inline bool rewrite(struct __sk_buff *skb, const struct packet *
     // A complete sum covers the packet. With IPv4, the header's own checksum makes up for the
     // address there and the helper accounts for the one of TCP or UDP. IPv6 has no header checksum:
     // address and TCP's or UDP's checksum cancel out, so what the helper accounted for is taken
-    // back, and the hop limit is one less. An error says that there is no such sum.
-    if (v6)
+    // back, and the hop limit is one less. An error says that there is no such sum; what a pod
+    // sends never has one.
+    if (v6 && to_pod)
         bpf_csum_update(skb, of_address + (__u16)~bpf_htons(1));
     return true;
 }

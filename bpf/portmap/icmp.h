@@ -224,7 +224,7 @@ static __always_inline int translate_error(struct __sk_buff *skb, const bool v6,
     if (v6) {
         if (bpf_l4_csum_replace(skb, sum_off, 0, of_outer, BPF_F_PSEUDO_HDR) < 0)
             goto lost;
-        bpf_csum_update(skb, (__u32)of_outer + (__u16)~bpf_htons(1));
+        bpf_csum_update(skb, (__u32)of_outer + (__u16)~bpf_htons(1));  // see rewrite()
     }
     count(TORTIE_PM_ICMP_TRANSLATED);
     return send_on(flow, v6, dir);
