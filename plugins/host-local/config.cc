@@ -163,6 +163,14 @@ Result<std::vector<cni::Route>> read_routes(const Json &ipam)
     return routes;
 }
 
+// What must be text although nobody reads it here; data_dir_of() would forgive a wrong type.
+Result<> check_texts(const Json &ipam)
+{
+    for (const char *key : {"type", "name", "dataDir"})
+        TORTIE_DO(ipam.string(key));
+    return {};
+}
+
 }  // namespace
 
 Result<Config> parse_config(const cni::Request &request)
@@ -173,9 +181,7 @@ Result<Config> parse_config(const cni::Request &request)
     TORTIE_TRY(const Json runtime, request.config.object("runtimeConfig"));
 
     Config config;
-    TORTIE_DO(ipam.string("type"));
-    TORTIE_DO(ipam.string("name"));
-    TORTIE_DO(ipam.string("dataDir"));  // data_dir_of() would forgive a wrong type
+    TORTIE_DO(check_texts(ipam));
     config.data_dir = data_dir_of(request.config);
     TORTIE_TRY(config.resolv_conf, ipam.string("resolvConf"));
     TORTIE_TRY(config.status_fails_when_exhausted, ipam.boolean("statusFailsWhenExhausted", false));

@@ -22,7 +22,8 @@ Result<std::int64_t> number_of(std::string_view part, std::string_view text)
 {
     const bool is_signed = text.starts_with('+') || text.starts_with('-');
     const std::string_view digits = text.substr(is_signed ? 1 : 0);
-    const bool is_number = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos;
+    const bool is_number =
+        !digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos;
     const auto number = is_number
                             ? parse_number<std::int64_t>(text.starts_with('+') ? digits : text)
                             : std::nullopt;
