@@ -4,6 +4,7 @@
 #include "caps/decision.h"
 #include "caps/report.h"
 #include "caps/table.h"
+#include "datapath/ebpf_dump.h"
 
 namespace tortie {
 namespace {
@@ -12,6 +13,7 @@ constexpr std::string_view kHelp =
     R"(Asks the running kernel what it can, and says which way host ports would be carried.
 
   --json            the report as JSON, as it is kept on a node
+  --dump            what the programs do here now: uplinks, pods, host ports, flows, counts
   --datapath WISH   decide for auto (as without), ebpf, ebpf-full or netfilter
 
 TORTIE_DISABLE=tcx_link,... decides as if the kernel had not what is named.
@@ -39,6 +41,8 @@ Result<ProbeArguments> parse_probe_arguments(std::span<const char *const> argume
             parsed.help = true;
         } else if (word == "--json") {
             parsed.json = true;
+        } else if (word == "--dump") {
+            parsed.dump = true;
         } else if (word == "--datapath" && !arguments.empty()) {
             parsed.datapath = arguments.front();
             arguments = arguments.subspan(1);
@@ -56,6 +60,8 @@ std::string_view probe_help()
 
 Result<std::string> run_probe(const ProbeArguments &arguments, caps::Prober &prober)
 {
+    if (arguments.dump)
+        return dump_ebpf({});
     const auto datapath = caps::find_datapath(arguments.datapath);
     if (!datapath)
         return fail(

@@ -13,6 +13,7 @@ namespace tortie {
 struct ProbeArguments {
     bool help = false;
     bool json = false;
+    bool dump = false;              // what is loaded now, instead of what could be
     std::string datapath = "auto";  // what to decide for
     std::string disabled;           // TORTIE_DISABLE
 };

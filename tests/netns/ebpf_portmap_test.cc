@@ -15,6 +15,7 @@
 
 #include "base/deadline.h"
 #include "base/pause.h"
+#include "datapath/ebpf_dump.h"
 #include "harness/live_stream.h"
 #include "harness/traffic.h"
 #include "loader/portmap_object.h"
@@ -141,6 +142,25 @@ TEST_F(EbpfPortmap, FallsBackAloudAndOnceWhenProgramsAreOnlyWishedFor)
     net().del(kPodOne, call_);
     ASSERT_EQ(::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr), 0);
     ::unlink("/run/tortie/portmap-netfilter-only");
+}
+
+TEST_F(EbpfPortmap, ShowsWhatItDoes)
+{
+    const auto dump = [&] { return node().inside([] { return dump_ebpf({}); }).value(); };
+    EXPECT_EQ(dump(), "no programs are loaded\n");
+    net().add(kPodOne, call_);
+    LiveStream live = stream();
+    ASSERT_TRUE(is_carried(live)) << live.trouble();
+
+    const std::string shown = dump();
+
+    EXPECT_THAT(shown, HasSubstr("programs of ABI 1: on, flows are adopted\n"));
+    EXPECT_THAT(shown, HasSubstr("  up0: attached, nothing in the way\n"));
+    EXPECT_THAT(shown, HasSubstr("  10.66.0.2 at veth1: attached, nothing in the way\n"));
+    EXPECT_THAT(shown, HasSubstr("  tcp *:8080 -> 10.66.0.2:80\n"));
+    EXPECT_THAT(shown, HasSubstr("  tcp *:8080 -> [fd00:66::2]:80\n"));
+    EXPECT_THAT(shown, HasSubstr(" -> 192.0.2.1:8080 -> 10.66.0.2:80, adopted\n"));
+    EXPECT_THAT(shown, HasSubstr("  carried to the pod: "));
 }
 
 TEST_F(EbpfPortmap, CheckNoticesALostMapEntryAndAddRepairsIt)
