@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 //
-// Datagrams that nobody answers (logs, metrics) would be looked up in conntrack one by one, and
-// refused. After a few refusals in a row such a flow is asked about four times an interval only.
-// A flow that was carried is never damped: its counter starts anew.
+// Datagrams that nobody answers (logs, metrics), and what others send straight to a pod's mapped
+// port, would be looked up in conntrack packet by packet, and refused. Such a flow is asked about
+// four times an interval only: the first kind after a few refusals in a row, the second, which is
+// not this mapping's and will not become so, from the first on. A flow that was carried is never
+// damped: its counter starts anew.
 #pragma once
 
 #include <stdbool.h>
@@ -45,9 +47,10 @@ static __noinline bool is_damped(const struct pm_tuple6 *tuple, __u32 now)
     return (__u16)((__u16)now - damper->asked) < tt_pm_state.interval / 4;
 }
 
-// Conntrack was asked: refused, or not.
-static __noinline int note_answer(const struct pm_tuple6 *tuple, __u32 now, bool refused)
+// Conntrack was asked: refused `times` more, or 0, not.
+static __noinline int note_answer(const struct pm_tuple6 *tuple, __u32 now, __u32 times)
 {
+    const bool refused = times != 0;
     const __u32 hash = hash_tuple(tuple);
     struct pm_damper *damper = damper_of(hash);
 
@@ -57,7 +60,7 @@ static __noinline int note_answer(const struct pm_tuple6 *tuple, __u32 now, bool
         damper->refused = 0;
     damper->tag = hash;
     damper->asked = (__u16)now;
-    if (refused && damper->refused < TORTIE_PM_PATIENCE)
-        damper->refused += 1;
+    if (damper->refused < TORTIE_PM_PATIENCE)
+        damper->refused += (__u16)times;
     return 0;
 }

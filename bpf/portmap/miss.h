@@ -5,19 +5,23 @@
 
 #include "portmap/full.h"
 
-// adopt(), but not for every datagram of a flow that is refused all the time.
-static __always_inline __u32 adopt_unless_damped(struct __sk_buff *skb, struct pm_scratch *work)
+// pm_adopt(), but not for every packet of a flow that is refused all the time. A TCP connection
+// that only is not established yet is asked about at each packet: the next one may be its first
+// data.
+static __always_inline __u32 adopt_unless_damped(struct __sk_buff *skb,
+                                                 const struct pm_scratch *work)
 {
     const struct pm_tuple6 *tuple = &work->tuple;
     const __u32 now = now_jiffies();
     __u32 why;
 
-    if (tuple->l4_proto != IPPROTO_UDP)
-        return pm_adopt(skb);
     if (is_damped(tuple, now))
         return TORTIE_PM_DAMPED;
     why = pm_adopt(skb);
-    note_answer(tuple, now, why != 0);
+    if (why == TORTIE_PM_OTHERS_FLOW)
+        note_answer(tuple, now, TORTIE_PM_PATIENCE);
+    else if (tuple->l4_proto == IPPROTO_UDP)
+        note_answer(tuple, now, why != 0);
     return why;
 }
 

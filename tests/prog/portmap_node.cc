@@ -147,14 +147,14 @@ void PortmapNode::attach(Way way) const
     test::attach(node, object.skeleton().progs.tt_pm_reply, "pod0", way);
 }
 
-Conversation::Conversation(const PortmapNode &where)
+Conversation::Conversation(const PortmapNode &where, const std::string &to, std::uint16_t port)
     : listener_(tcp_socket(where.pod)), client_(tcp_socket(where.client))
 {
     const int on = 1;
     ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     ::setsockopt(client_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     const sockaddr_in6 here = socket_address("::", kPodPort);
-    const sockaddr_in6 there = socket_address(where.node_address(), kHostPort);
+    const sockaddr_in6 there = socket_address(to, port);
     EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr *>(&here), sizeof(here)), 0);
     EXPECT_EQ(::listen(listener_.get(), 1), 0);
     timeval patience = {.tv_sec = kPatienceMs / 1000, .tv_usec = 0};

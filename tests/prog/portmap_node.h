@@ -54,7 +54,12 @@ private:
 // One TCP connection from the client to the node's port, both of its ends in this process.
 class Conversation {
 public:
-    explicit Conversation(const PortmapNode &where);
+    explicit Conversation(const PortmapNode &where)
+        : Conversation(where, where.node_address(), kHostPort)
+    {
+    }
+    // The same to another address of the pod.
+    Conversation(const PortmapNode &where, const std::string &to, std::uint16_t port);
 
     bool connected() const { return client_.valid() && server_.valid(); }
 

@@ -212,6 +212,18 @@ TEST_P(PortmapSafety, AClientThatComesByAnotherUplinkIsFollowedOnlyWhereTheKerne
     EXPECT_EQ(counted(TORTIE_PM_FORGOTTEN), 0u);
 }
 
+TEST_P(PortmapSafety, ConnectionsStraightToThePodAreNotLookedUpPacketByPacket)
+{
+    const Conversation talk(*node_, node_->pod_address(), kPodPort);
+    ASSERT_TRUE(talk.connected());
+
+    EXPECT_TRUE(talk.exchange(50));
+
+    EXPECT_GE(counted(TORTIE_PM_DAMPED), 45u);
+    EXPECT_LE(counted(TORTIE_PM_OTHERS_FLOW), 10u);
+    EXPECT_EQ(counted(TORTIE_PM_FORWARDED) + counted(TORTIE_PM_REPLIED), 0u);
+}
+
 TEST_P(PortmapSafety, DatagramsThatNobodyAnswersAreNotLookedUpOneByOne)
 {
     const UniqueFd silent = node_->pod.inside([] {
