@@ -115,7 +115,10 @@ Result<std::vector<PublishedPort>> Ways::publish()
     const bool nothing = config_.publication.mappings.empty();
     if (config_.datapath == caps::Datapath::kNetfilter || nothing)
         return netfilter_.publish(config_.publication);
-    if (auto decided = decide(); !decided)
+    auto decided = decide();
+    if (!decided && decided.error().kind() == ErrorKind::kInvalidInput)
+        return fail(std::move(decided).error().within("TORTIE_DISABLE"));
+    if (!decided)
         return publish_alone(std::move(decided).error());
     auto held = ebpf_.publish(config_.publication);
     refusal_ = ebpf_.refusal();

@@ -8,15 +8,10 @@
 namespace tortie::caps {
 namespace {
 
-struct Words {
-    std::string_view name;
-    std::string_view purpose;
-};
-
-constexpr std::array kWords = {
-#define TORTIE_WORDS(enumerator, name, purpose) Words{name, purpose},
-    TORTIE_CAPABILITIES(TORTIE_WORDS)
-#undef TORTIE_WORDS
+constexpr std::array<std::string_view, kCapabilities> kPurposes = {
+#define TORTIE_PURPOSE(enumerator, name, purpose) purpose,
+    TORTIE_CAPABILITIES(TORTIE_PURPOSE)
+#undef TORTIE_PURPOSE
 };
 
 constexpr std::array<std::string_view, 3> kSupportNames = {"yes", "no", "unknown"};
@@ -24,8 +19,8 @@ constexpr std::array<std::string_view, 3> kSupportNames = {"yes", "no", "unknown
 Error unknown_name(std::string_view name)
 {
     std::string what = "no capability is named " + go_quoted(name.substr(0, 64)) + "; there are";
-    for (const Words &words : kWords)
-        what.append(" ").append(words.name);
+    for (const std::string_view known : kCapabilityNames)
+        what.append(" ").append(known);
     return {ErrorKind::kInvalidInput, std::move(what)};
 }
 
@@ -33,12 +28,12 @@ Error unknown_name(std::string_view name)
 
 std::string_view name_of(Capability capability)
 {
-    return kWords[static_cast<std::size_t>(capability)].name;
+    return kCapabilityNames[static_cast<std::size_t>(capability)];
 }
 
 std::string_view purpose_of(Capability capability)
 {
-    return kWords[static_cast<std::size_t>(capability)].purpose;
+    return kPurposes[static_cast<std::size_t>(capability)];
 }
 
 std::optional<Capability> find_capability(std::string_view name)

@@ -63,10 +63,12 @@ enum class Capability {
 #undef TORTIE_ENUMERATOR
 };
 
-// NOLINTNEXTLINE(bugprone-macro-parentheses): a term of the sum below
-#define TORTIE_COUNT(enumerator, name, purpose) +1
-constexpr std::size_t kCapabilities = 0 TORTIE_CAPABILITIES(TORTIE_COUNT);
-#undef TORTIE_COUNT
+inline constexpr std::array kCapabilityNames = {
+#define TORTIE_NAME(enumerator, name, purpose) std::string_view(name),
+    TORTIE_CAPABILITIES(TORTIE_NAME)
+#undef TORTIE_NAME
+};
+constexpr std::size_t kCapabilities = kCapabilityNames.size();
 
 std::string_view name_of(Capability capability);
 std::string_view purpose_of(Capability capability);

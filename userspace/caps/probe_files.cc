@@ -76,8 +76,7 @@ Finding probe_bpffs(const Scratch &scratch)
                  bpf::pin(map.fd.get(), std::string(kBpffs) + "/tt_probe"), {ENOSYS, EINVAL});
 }
 
-// To be asked before probe_bpffs() mounts its own there.
-Finding probe_bpffs_mounted(const Scratch &)
+Finding look_for_bpffs()
 {
     struct statfs found {};
     if (::statfs(kBpffs, &found) < 0)
@@ -87,6 +86,12 @@ Finding probe_bpffs_mounted(const Scratch &)
     if ((found.f_flags & ST_RDONLY) != 0)
         return {Support::kNo, "statfs(/sys/fs/bpf): bpf, mounted read-only"};
     return {Support::kYes, "statfs(/sys/fs/bpf): bpf"};
+}
+
+// To be asked before probe_bpffs() mounts its own there.
+Finding probe_bpffs_mounted(const Scratch &)
+{
+    return look_for_bpffs();
 }
 
 Finding probe_kernel_btf(const Scratch &)

@@ -78,7 +78,7 @@ Result<> count_flows()
     nfgenmsg header{};
     header.version = NFNETLINK_V0;
     message.put_header(header);
-    const auto asked = socket.query(message, "IPCTNL_MSG_CT_GET_STATS", [](const auto &) {});
+    auto asked = socket.query(message, "IPCTNL_MSG_CT_GET_STATS", [](const auto &) {});
     // What nfnetlink says when it has no such subsystem.
     if (!asked && asked.error().sys_errno() == EINVAL)
         return fail(ErrorKind::kUnsupported, asked.error().what());

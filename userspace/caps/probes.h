@@ -47,7 +47,8 @@ Finding probe_iptables_nft(const Scratch &);
 Finding probe_iptables_legacy(const Scratch &);
 Finding probe_conntrack_netlink(const Scratch &);
 
-// probe_files.cc
+// probe_files.cc; the first one is asked in the node's own mount namespace, too
+Finding look_for_bpffs();
 Finding probe_bpffs(const Scratch &);
 Finding probe_bpffs_mounted(const Scratch &);
 Finding probe_kernel_btf(const Scratch &);

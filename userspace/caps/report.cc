@@ -11,6 +11,7 @@
 #include "base/file_lock.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "caps/probes.h"
 
 namespace tortie::caps {
 namespace {
@@ -48,6 +49,8 @@ Result<Report> read_one(const std::string &path, const Identity &now)
     TORTIE_TRY(Report report, parse_report(text));
     if (!holds(report, now))
         return fail(ErrorKind::kNotFound, path + " is of another boot or version, or too old");
+    // What is mounted comes and goes; the kernel stays what it is.
+    report.findings[Capability::kBpffsMounted] = look_for_bpffs();
     return report;
 }
 

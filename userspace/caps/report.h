@@ -51,7 +51,8 @@ struct ReportPlaces {
 
 // What is known about this boot: from the files while they hold, else from `prober`, and then it is
 // written down. However many processes ask at once, one of them probes and the others wait for it.
-// A report in which something that counted could not be told holds for a minute only.
+// A report in which something that counted could not be told holds for a minute only. Whether a
+// bpffs is mounted is looked at anew every time.
 // A file that cannot be read or written is a line in the log and costs time, nothing else.
 // Errors: kTryAgain when the lock was not to be had in time; kSystem when the boot has no id.
 Result<Report> node_report(Prober &prober, const ReportPlaces &places = {});
