@@ -3,6 +3,7 @@
 // A kubeconfig file, which several programs of the node write in several styles: YAML, what it
 // says, and the addresses and proxies in it.
 #include <cstdint>
+#include <vector>
 
 #include "fuzz/plugin_input.h"
 #include "http/proxy.h"

@@ -3,7 +3,9 @@
 // What comes back from a server: bytes of a connection as answers, and those as answers of the
 // Kubernetes API. The first byte of the input says in which pieces the bytes arrive; how they are
 // cut must make no difference.
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "fuzz/plugin_input.h"
 #include "http/response_reader.h"
