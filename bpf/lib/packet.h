@@ -26,8 +26,8 @@
 #define TORTIE_TCP_RST 0x04
 #define TORTIE_TCP_ACK 0x10
 
-// What the fast path needs of TCP: up to the flags. UDP's header is shorter.
-#define TORTIE_TCP_READ_BYTES 14
+// The headers, whole: what is changed in them must be there.
+#define TORTIE_TCP_READ_BYTES 20
 #define TORTIE_UDP_READ_BYTES 8
 
 enum parsed {

@@ -190,6 +190,18 @@ TEST_P(PortmapPacket, CutShortAnywhereIsNetfilters)
     }
 }
 
+TEST_P(PortmapPacket, ThatSaysItEndsInsideItsTcpHeaderIsNetfilters)
+{
+    const std::size_t l3 = v6() ? 40 : 20;
+    for (std::size_t l4 = 4; l4 < 20; ++l4) {
+        Bytes sent = packet(to_node(IPPROTO_TCP));
+        sent.resize(14 + l3 + l4);
+        sent[v6() ? 19 : 17] = static_cast<std::uint8_t>(v6() ? l4 : l3 + l4);
+
+        expect_left(ingress(sent), sent, {TORTIE_PM_SHORT});
+    }
+}
+
 TEST_P(PortmapPacket, OfTheSmallestDatagramIsCarried)
 {
     Shape in = to_node(IPPROTO_UDP);
