@@ -2,6 +2,7 @@
 # looks at the result; the list with its reasons is in docs/building.md.
 #
 # -fzero-call-used-regs and the trivial-auto-var-init switch are g++ 12's; clang builds only tests.
+option(TORTIE_SYMBOLS "leave the symbol table in what ships, for the image dev" OFF)
 option(TORTIE_HARDENED "compile and link for release: static-pie, hardened" OFF)
 
 add_library(tortie_hardened INTERFACE)
@@ -20,7 +21,7 @@ if(TORTIE_HARDENED)
     $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-fcf-protection=full>
     $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},aarch64>:-mbranch-protection=standard>)
   target_link_options(tortie_hardened INTERFACE
-    -static-pie -s -Wl,--gc-sections
+    -static-pie $<$<NOT:$<BOOL:${TORTIE_SYMBOLS}>>:-s> -Wl,--gc-sections
     -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
     # What was linked, by archive: the bill of materials of the images is made from it.
     "-Wl,-Map=${TORTIE_MAPS}/$<TARGET_PROPERTY:OUTPUT_NAME>.map"

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 
-from deploy.images import apt, buildah, linked, names, packages, provenance, rootfs, sysroot
+from deploy.images import apt, base, buildah, linked, names, packages, provenance, rootfs, sysroot
 from deploy.images.rootfs import ROOT
 
-PRESETS = {("runtime", "amd64"): "release", ("runtime", "arm64"): "release-arm64"}
+PRESETS = {("runtime", "amd64"): "release", ("runtime", "arm64"): "release-arm64",
+           ("dev", "amd64"): "release-symbols"}
+CONTAINERFILES = {"runtime": "Containerfile", "dev": "Containerfile.dev"}
 ARCHITECTURES = ("amd64", "arm64")
 _DEFAULT_OUTPUT = ROOT / "build/image"
 
@@ -49,25 +51,37 @@ class Image:
         self.work = self.output / f"{variant}-{arch}"
         self.layout = self.work / "oci"
         self.tag = names.tags(variant)[-1]
-        self.build = pathlib.Path(build or ROOT / "build" / PRESETS[variant, arch])
+        self.preset = PRESETS.get((variant, arch))
+        self.build = pathlib.Path(build or ROOT / "build" / (self.preset or "none"))
 
     def _sources(self):
+        if not self.preset:
+            raise FileNotFoundError(f"there is no image {self.variant} for {self.arch}")
         if not (self.build / "bin").exists():
-            raise FileNotFoundError(f"{self.build / 'bin'}: build the preset "
-                                    f"{PRESETS[self.variant, self.arch]} first")
+            raise FileNotFoundError(f"{self.build / 'bin'}: build the preset {self.preset} first")
         owners = packages.Machine()
         if self.arch != "amd64":
             owners = packages.Sysroot(ROOT / "build/sysroot" / self.arch)
         return linked.Build(self.build, owners)
 
+    def _assemble(self, when):
+        """The folder `root` and what else its Containerfile wants; returns the Materials."""
+        if self.variant != "dev":
+            archive = apt.Archive(ROOT / "build/apt", rootfs.SUITE, self.arch)
+            return rootfs.assemble(self.work / "root", self._sources(), archive, version(), when)
+        system = base.make(self.arch)
+        about = rootfs.assemble_over(base.installed(system), self.work / "root", self._sources(),
+                                     version(), self.arch, when)
+        shutil.copyfile(system, self.work / "base.tar")
+        return about
+
     def make(self):
         """Builds it; returns the digest."""
-        when, archives = epoch(), ROOT / "build/apt"
-        archive = apt.Archive(archives, rootfs.SUITE, self.arch)
-        about = rootfs.assemble(self.work / "root", self._sources(), archive, version(), when)
+        when = epoch()
+        about = self._assemble(when)
         store = buildah.Store(self.output / "store")
         name = f"localhost/tortie-{self.variant}-{self.arch}"
-        store.build(ROOT / "deploy/images/Containerfile", self.work, name, self.arch, when, {
+        store.build(ROOT / "deploy/images" / CONTAINERFILES[self.variant], self.work, name, self.arch, when, {
             "VERSION": version(), "REVISION": revision(), "VARIANT": self.variant,
             "CREATED": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))})
         shutil.rmtree(self.layout, ignore_errors=True)

@@ -28,9 +28,13 @@ class Package:
     source: str  # name of the source package
     release: str  # 12, 13: of Debian
     sha256: str = ""  # of the .deb, when it was seen
+    of_system: bool = False  # of a whole system, which says its licences itself
 
     @property
     def licence(self):
+        """An SPDX expression; NOASSERTION for a package of a whole system."""
+        if self.of_system:
+            return "NOASSERTION"
         try:
             return LICENCES[self.source]
         except KeyError:
@@ -44,10 +48,11 @@ class Package:
                 f"?arch={self.arch}&distro=debian-{self.release}&upstream={self.source}")
 
 
-def _package(fields, release, sha256=""):
+def of_fields(fields, release, sha256="", of_system=False):
+    """From the fields of a control file."""
     return Package(fields["Package"], fields["Version"], fields["Architecture"],
                    fields["Source"].split()[0] if fields.get("Source") else fields["Package"],
-                   release, sha256)
+                   release, sha256, of_system)
 
 
 def of_deb(deb, release):
@@ -55,7 +60,7 @@ def of_deb(deb, release):
     output = subprocess.run(["dpkg-deb", "-f", deb, *_FIELDS], capture_output=True, text=True,
                             check=True).stdout
     fields = dict(line.split(": ", 1) for line in output.splitlines())
-    return _package(fields, release, hashlib.sha256(pathlib.Path(deb).read_bytes()).hexdigest())
+    return of_fields(fields, release, hashlib.sha256(pathlib.Path(deb).read_bytes()).hexdigest())
 
 
 class Machine:
@@ -84,7 +89,7 @@ class Machine:
         output = subprocess.run(
             ["dpkg-query", "-W", "-f", "${Package}\n${Version}\n${Architecture}\n"
              "${source:Package}\n", name], capture_output=True, text=True, check=True).stdout
-        return _package(dict(zip(_FIELDS, output.splitlines())), self.release)
+        return of_fields(dict(zip(_FIELDS, output.splitlines())), self.release)
 
     def copyright(self, package):
         return pathlib.Path("/usr/share/doc", package.name, "copyright")

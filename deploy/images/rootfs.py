@@ -13,7 +13,7 @@ from deploy.images import apt, packages, sbom
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = "calico-cni"
 BIN = "opt/cni/bin"
-PROGRAMS = ("calico", "host-local", "loopback", "portmap", "tuning")
+PROGRAMS = ("calico", "host-local", "install", "loopback", "portmap", "tuning")
 LINKS = {"calico-ipam": "./calico"}
 SUITE, RELEASE = "trixie", "13"
 _AROUND = ("base-files", "ca-certificates", "tzdata")
@@ -126,7 +126,7 @@ def materials(build, version, arch, epoch, files_of):
 
 def _documents(root, build, about):
     for package in about.packages:
-        if not (root.folder / f"licenses/{package.name}").exists():
+        if not package.of_system and not (root.folder / f"licenses/{package.name}").exists():
             root.copy(f"licenses/{package.name}/copyright", build.packages.copyright(package))
     root.copy("licenses/LICENSE", ROOT / "LICENSE")
     root.write(f"opt/docker/sbom/{IMAGE}/.spdx.{IMAGE}.json", sbom.spdx(about))
@@ -142,5 +142,14 @@ def assemble(folder, build, archive, version, epoch):
                       [packages.of_deb(deb, RELEASE) for deb in debs])
     _programs(root, build)
     _around(root, debs, version)
+    _documents(root, build, about)
+    return about
+
+
+def assemble_over(system, folder, build, version, arch, epoch):
+    """What goes over a system with these packages; returns Materials of both."""
+    root = Rootfs(folder)
+    about = materials(build, version, arch, epoch, system)
+    _programs(root, build)
     _documents(root, build, about)
     return about

@@ -129,7 +129,7 @@ def spdx(materials):
 def _licence(expression):
     if expression == _PUBLIC_DOMAIN:
         return [{"license": {"name": "public domain"}}]
-    return [{"expression": expression}]
+    return [] if expression == "NOASSERTION" else [{"expression": expression}]
 
 
 def cyclonedx(materials):

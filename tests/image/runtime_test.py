@@ -17,12 +17,12 @@ from tests.harness import tap
 from tests.image import built
 
 _BIN = "/opt/cni/bin"
-_PROGRAMS = ("calico", "host-local", "loopback", "portmap", "tuning")
+_PROGRAMS = ("calico", "host-local", "install", "loopback", "portmap", "tuning")
 _MOST_BYTES = 40_000_000
 # Everything outside zoneinfo, licenses and the bills of materials, with its mode.
 _FILES = {
-    f"{_BIN}/calico": 0o755, f"{_BIN}/host-local": 0o755, f"{_BIN}/loopback": 0o755,
-    f"{_BIN}/portmap": 0o755, f"{_BIN}/tuning": 0o755,
+    f"{_BIN}/calico": 0o755, f"{_BIN}/host-local": 0o755, f"{_BIN}/install": 0o755,
+    f"{_BIN}/loopback": 0o755, f"{_BIN}/portmap": 0o755, f"{_BIN}/tuning": 0o755,
     "/etc/passwd": 0o644, "/etc/group": 0o644, "/etc/nsswitch.conf": 0o644,
     "/usr/lib/os-release": 0o644, "/etc/ssl/certs/ca-certificates.crt": 0o644}
 _SETS = ("/usr/share/zoneinfo/", "/licenses/", "/opt/docker/sbom/calico-cni/")
@@ -142,7 +142,7 @@ class RuntimeImage(unittest.TestCase):
     # --- use ---
 
     def test_its_executables_start_as_nonroot_in_its_own_root(self):
-        for name, argument in (("calico", "-v"), ("calico-ipam", "-v")):
+        for name, argument in (("calico", "-v"), ("calico-ipam", "-v"), ("install", "--version")):
             with self.subTest(name):
                 done = subprocess.run(
                     ["/usr/sbin/chroot", "--userspec=65532:65532", built.root(), f"{_BIN}/{name}", argument],
@@ -150,6 +150,38 @@ class RuntimeImage(unittest.TestCase):
 
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertTrue(re.search(r"\d", done.stdout), done.stdout)
+
+    def test_install_as_nonroot_says_what_the_manifest_lacks_and_does_nothing(self):
+        done = subprocess.run(["/usr/sbin/chroot", "--userspec=65532:65532", built.root(),
+                               f"{_BIN}/install"], capture_output=True, text=True, check=False,
+                              env={})
+
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("runAsUser: 0", done.stdout + done.stderr)
+        self.assertFalse((built.root() / "host").exists())
+
+    def test_install_from_the_image_alone_makes_a_node(self):
+        root = built.folder() / "node"
+        self.image.unpack(root)
+        plugins, network = root / "host/opt/cni/bin", root / "host/etc/cni/net.d"
+        plugins.mkdir(parents=True)
+        network.mkdir(parents=True)
+
+        done = subprocess.run(
+            ["/usr/sbin/chroot", root, f"{_BIN}/install"], capture_output=True, text=True,
+            check=False, env={"SLEEP": "false", "CNI_CONF_NAME": "10-calico.conflist",
+                              "CNI_NETWORK_CONFIG": '{"name": "net", "plugins": []}'})
+
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for name in (*_PROGRAMS, "calico-ipam"):
+            if name == "install":
+                self.assertFalse((plugins / name).exists())
+                continue
+            mode = (plugins / name).lstat().st_mode
+            self.assertEqual((stat.S_ISREG(mode), stat.S_IMODE(mode)), (True, 0o755), name)
+            self.assertEqual((plugins / name).read_bytes(),
+                             (root / "opt/cni/bin" / name).read_bytes(), name)
+        self.assertEqual(stat.S_IMODE((network / "10-calico.conflist").stat().st_mode), 0o600)
 
     # --- reproducible ---
 
