@@ -72,17 +72,6 @@ TEST_F(PortmapByKernel, AsksItOnceAndKeepsTheAnswer)
     EXPECT_NE(::access(kOwnReport, F_OK), 0) << "programs that are loaded are the answer";
 }
 
-TEST_F(PortmapByKernel, HangsProgramsAtClsactWithoutTcx)
-{
-    const test::PortmapNode node(kAuto);
-
-    const auto added = add(node, "tcx_link");
-
-    EXPECT_EQ(added.status, 0) << added.out;
-    EXPECT_THAT(node.node().run({"tc", "filter", "show", "dev", "up0", "ingress"}),
-                HasSubstr("tt_pm_ingress"));
-}
-
 TEST_F(PortmapByKernel, LeavesPortsToNetfilterWithoutWhatProgramsNeed)
 {
     const test::PortmapNode node(kAuto);
@@ -96,7 +85,7 @@ TEST_F(PortmapByKernel, LeavesPortsToNetfilterWithoutWhatProgramsNeed)
 
 TEST_F(PortmapByKernel, FailsAndPublishesNothingWhereProgramsAreAskedFor)
 {
-    const test::PortmapNode node(test::kEbpfOverNftables);
+    const test::PortmapNode node(test::kEbpf);
 
     const auto added = add(node, "ct_kfuncs");
 
