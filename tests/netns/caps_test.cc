@@ -212,6 +212,15 @@ TEST_F(KernelProber, TellsWhatIsMountedForPins)
               (Finding{Support::kNo, "statfs(/sys/fs/bpf): bpf, mounted read-only"}));
 }
 
+// Where it is mounted already the kernel answers a second mount with EBUSY.
+TEST_F(KernelProber, FindsTheHierarchyOfControlGroupsWhereTheNodeHasItMounted)
+{
+    const Findings found = probe_with([] { test::mount_over("/sys/fs/cgroup", "cgroup2"); });
+
+    EXPECT_EQ(found[Capability::kCgroup2],
+              (Finding{Support::kYes, "statfs(/sys/fs/cgroup): cgroup2"}));
+}
+
 TEST_F(KernelProber, CannotTellWhatCanBeMountedWhenMountingIsRefused)
 {
     const Findings found = probe_with([] { test::refuse_call(SYS_mount, EPERM); });

@@ -120,9 +120,14 @@ Finding probe_module_btf(const Scratch &)
     return {Support::kNo, "list /sys/kernel/btf: none of the loaded modules"};
 }
 
+// There is one hierarchy: where it is mounted already, the kernel refuses a second one.
 Finding probe_cgroup2(const Scratch &scratch)
 {
-    return mount_at(scratch, "cgroup2", "/sys/fs/cgroup");
+    constexpr const char *kWhere = "/sys/fs/cgroup";
+    struct statfs found {};
+    if (::statfs(kWhere, &found) == 0 && found.f_type == CGROUP2_SUPER_MAGIC)
+        return {Support::kYes, "statfs(/sys/fs/cgroup): cgroup2"};
+    return mount_at(scratch, "cgroup2", kWhere);
 }
 
 Finding probe_openat2(const Scratch &)

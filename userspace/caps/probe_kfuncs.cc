@@ -118,8 +118,9 @@ Finding load_lookup(std::string_view whose, const Functions &functions)
 Finding probe_ct_kfuncs(const Scratch &)
 {
     Search search = find_types();
+    // E2BIG: types had no names before Linux 5.11, so no module has types either.
     if (search.err != 0)
-        return judge("look through the kernel's types", search.err, {EINVAL, ENOSYS});
+        return judge("look through the kernel's types", search.err, {EINVAL, ENOSYS, E2BIG});
     if (!search.kernel.fd.valid())
         return {Support::kNo, "look through the kernel's types: it has none"};
     const std::string kernel = bpf::read_types(search.kernel);
