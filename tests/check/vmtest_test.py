@@ -242,6 +242,21 @@ class Judging(unittest.TestCase):
         found = self.outcomes(Expected(facts={"way": "iptables", "new": "yes"}))
         self.assertEqual((found["way is iptables"], found["new is yes"]), (FAILED, FAILED))
 
+    def test_the_probers_answers_are_compared(self):
+        report = ('noise\n{"decision": {"ebpf": "adopted", "certain": true},'
+                  ' "findings": {"tcx": {"answer": "yes", "evidence": "fd 3"}}}\nmore')
+        expected = Expected(decision={"ebpf": "adopted", "certain": False},
+                            findings={"tcx": "yes", "netkit": "no"})
+        found = judge.probed(results.Program(report, "exited 0"), expected)
+        self.assertEqual([(case.name, case.outcome) for case in found],
+                         [("decision: ebpf is adopted", PASSED),
+                          ("decision: certain is False", FAILED), ("tcx: yes", PASSED),
+                          ("netkit: no", FAILED)])
+
+    def test_a_prober_that_says_nothing_is_a_failure(self):
+        found = judge.probed(results.Program("killed", "killed 11"), Expected())
+        self.assertEqual([case.outcome for case in found], [FAILED])
+
     def test_a_machine_that_did_not_end_by_itself_is_a_failure(self):
         for told in (outcome(why="silent"), outcome(status=-1),
                      outcome(report=REPORT.replace("@@ done 1", "")),

@@ -17,6 +17,7 @@ from vmtest.runner.matrix import Matrix, ROOT, Wrong
 
 LOGS = ROOT / "build/vmtest"
 _FACTS = image.Run("facts", ["/bin/sh", "/tortie/facts.sh"], 300)
+_PROBE = image.Run("probe", ["/bin/sh", "/tortie/probe.sh"], 300)
 _BOOT_S, _TEST_PROGRAM_S = 300, 900
 _HOUR_S = 3600
 
@@ -34,7 +35,7 @@ def _listed_cases(build):
 
 def test_runs(row, build, subset, filter_):
     """(Runs, Cases of what is denied). Without a subset all programs run whole."""
-    runs, denied = [_FACTS], []
+    runs, denied = [_FACTS, _PROBE], []
     for program, names in _listed_cases(build).items():
         wanted = filter_ or ("*" if subset is None else subset.get(program))
         if not wanted:
@@ -44,7 +45,7 @@ def test_runs(row, build, subset, filter_):
         if chosen:
             argv = [f"/tortie/tests/{program}", f"--gtest_flagfile=/tortie/tests/{program}.flags"]
             runs.append(image.Run(program, argv, _TEST_PROGRAM_S, chosen))
-    if filter_ and len(runs) == 1:
+    if filter_ and len(runs) == 2:
         raise Wrong(f"no test matches {filter_}")
     return runs, denied
 
@@ -99,7 +100,7 @@ def _run_command(row, call, build, options):
     """Its exit status is the command's, 125 when the machine failed."""
     runs = [] if call.shell else [image.Run("command", ["/bin/sh", "/tortie/command"], _HOUR_S)]
     outcome = boot(row, runs, build, options, files=call.file,
-                   command=" ".join(call.command), shell=call.shell)
+                   command=call.command, shell=call.shell)
     if call.shell:
         return 0
     report = results.parse(outcome.report)
@@ -220,7 +221,8 @@ def _parser():
 def main(argv):
     cut = argv.index("--") if "--" in argv else len(argv)
     call = _parser().parse_args(argv[:cut])
-    call.command = [shlex.quote(word) if " " in word else word for word in argv[cut + 1:]]
+    words = argv[cut + 1:]  # one word is a line for the guest's shell, more are a command
+    call.command = words[0] if len(words) == 1 else shlex.join(words)
     try:
         matrix = Matrix()
         if call.verb == "list":

@@ -25,6 +25,7 @@ _MOUNTS = (("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run"), ("tmpfs", "/
            ("cgroup2", "/sys/fs/cgroup"), ("bpf", "/sys/fs/bpf"))
 # Of this machine, as they are: names of protocols and services for nft, xtables' extensions.
 _DATA = ("/etc/protocols", "/etc/services", "/etc/iproute2", "/usr/share/iproute2")
+_FOLDERS = ("netns", "prog")  # of tests/: what the kernel's answer matters for
 _GO_PEERS = ("portmap", "tuning")
 
 
@@ -48,7 +49,7 @@ class Build:
 
     def test_programs(self):
         """{name: path}, in an order that does not change."""
-        found = sorted(path for path in self.tests.glob("netns/netns_*")
+        found = sorted(path for folder in _FOLDERS for path in self.tests.glob(f"{folder}/{folder}_*")
                        if path.is_file() and os.access(path, os.X_OK))
         return {path.name: path for path in found}
 
@@ -93,7 +94,8 @@ def root_archive(row, runs, build, files=(), command="", shell=False):
     root.file("etc/passwd", b"root:x:0:0::/tmp:/bin/sh\n")
     root.file("etc/group", b"root:x:0:\n")
     root.file("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")
-    root.tree(FOLDER / "guest/facts.sh", "/tortie/facts.sh")
+    for script in ("facts.sh", "probe.sh"):
+        root.tree(FOLDER / "guest" / script, f"/tortie/{script}")
     _add_build(root, runs, build)
     for text in files:
         source, _, name = text.partition(":")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a row showed what it must: vmtest/expected/ROW.json against what the machine said."""
 import fnmatch
+import json
 
 from tests.runner.counts import Case, FAILED, PASSED, SKIPPED
 from vmtest.runner import results
@@ -44,6 +45,28 @@ def facts(program, expected):
     return cases
 
 
+def probed(program, expected):
+    """Cases: what the prober found out and decided, against what the row must show."""
+    start = program.output.find("{")
+    try:
+        report, _ = json.JSONDecoder().raw_decode(program.output[max(start, 0):])
+        decision, findings = report["decision"], report["findings"]
+    except (ValueError, KeyError, TypeError) as error:
+        return [Case("the prober's report", FAILED, f"{program.end}, {error!r}\n"
+                     + program.output[-2000:])]
+    cases = []
+    for key, value in expected.decision.items():
+        same = decision.get(key) == value
+        cases.append(Case(f"decision: {key} is {value}", PASSED if same else FAILED,
+                          "" if same else json.dumps(decision)))
+    for name, answer in expected.findings.items():
+        finding = findings.get(name, {})
+        same = finding.get("answer") == answer
+        cases.append(Case(f"{name}: {answer}", PASSED if same else FAILED,
+                          "" if same else json.dumps(finding)))
+    return cases
+
+
 def row(expected, runs, outcome):
     """Every Case of a machine that ran `runs` (image.Run)."""
     report = results.parse(outcome.report)
@@ -56,6 +79,8 @@ def row(expected, runs, outcome):
                       for case in results.gtest_cases(program, run.cases)]
         elif run.name == "facts":
             cases += facts(program, expected.facts)
+        elif run.name == "probe":
+            cases += probed(program, expected)
         else:
             cases.append(Case(run.name, PASSED) if program.end == "exited 0" else
                          Case(run.name, FAILED, f"{program.end}\n{program.output[-2000:]}"))

@@ -23,6 +23,8 @@ class Kernel:
 class Expected:
     """What a row must show. A pattern is fnmatch's, over the names of cases."""
     facts: dict = field(default_factory=dict)    # of guest/facts.sh: name: value
+    decision: dict = field(default_factory=dict)  # of the prober's report: key: value
+    findings: dict = field(default_factory=dict)  # of the same: capability: "yes" or "no"
     denied: dict = field(default_factory=dict)   # pattern: why it is not run
     skips: dict = field(default_factory=dict)    # pattern: why it may skip itself
     console: dict = field(default_factory=dict)  # pattern of a console line: why it is no splat
