@@ -189,6 +189,13 @@ void Batch::flush_chain(std::string_view chain)
     add(std::move(out), quoted("flush chain", chain));
 }
 
+void Batch::delete_table()
+{
+    NetlinkMessage out = message(NFT_MSG_DELTABLE, 0);
+    out.put_string(NFTA_TABLE_NAME, table_.name);
+    add(std::move(out), quoted("delete table", table_.name));
+}
+
 void Batch::delete_chain(std::string_view chain)
 {
     NetlinkMessage out = message(NFT_MSG_DELCHAIN, 0);

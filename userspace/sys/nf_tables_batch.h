@@ -33,6 +33,9 @@ public:
     void add_rule(std::string_view chain, std::string_view comment,
                   const std::function<void(Expressions &)> &expressions);
 
+    // With everything in it.
+    void delete_table();
+
     void delete_rule(std::string_view chain, std::uint64_t handle);
     void flush_chain(std::string_view chain);
     void delete_chain(std::string_view chain);

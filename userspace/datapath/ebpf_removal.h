@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "loader/pins.h"
+
+namespace tortie {
+
+// Afterwards no program of ours is attached anywhere on the node, of whatever ABI, and nothing of
+// ours is pinned; netfilter carries every host port, flows that live included. Success when there
+// was nothing. Privileges: those of loading.
+Result<> remove_ebpf(const PinPlaces &places = {});
+
+}  // namespace tortie
