@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "calico/log.h"
 #include "install/installer.h"
+#include "install/node_commands.h"
 
 namespace tortie::installer {
 namespace {
@@ -24,10 +25,18 @@ constexpr std::string_view kHelp =
     R"(install: puts Calico's CNI plugins and their configuration onto a node.
 
   install              install, as the init container install-cni does
+  install status       is this node all right; 0: yes, 1: no, and what to do
+                         --metrics: as numbers for Prometheus
+  install probe        what this kernel can (--help for more)
+  install datapath netfilter|auto
+                       this node's host ports without BPF programs, or as found best
+  install dump         all that somebody needs who helps, as a tar archive without secrets
+  install uninstall    host ports to iptables, then everything away that install wrote
   install --version    the version of these programs
   install --help       this text
 
-It needs uid 0 and, in the container, the host's directories at
+status, datapath, dump and uninstall take --root DIR: the node's root, mounted into a container.
+install needs uid 0 and, in the container, the host's directories at
   /host/opt/cni/bin         plugins
   /host/secondary-bin-dir   plugins too, where the first is not writable (optional)
   /host/etc/cni/net.d       configuration, kubeconfig, calico-tls
@@ -39,6 +48,7 @@ Environment (docs/operations.md has the whole list):
   UPDATE_CNI_BINARIES, SKIP_CNI_BINARIES        true; none
   SLEEP                                         true: stay and keep credentials fresh
   TLS_ASSETS_DIR                                etcd's certificates, /calico-secrets
+  TORTIE_DATAPATH                               auto, ebpf, ebpf-full, netfilter
 )";
 
 // Every state of a node between two system calls is a good one, so a signal may end it anywhere.
@@ -115,6 +125,10 @@ std::string help_text()
 
 int run(std::span<const char *const> arguments)
 {
+    if (!arguments.empty()) {
+        if (const auto status = run_node_command(arguments.front(), arguments.subspan(1)))
+            return *status;
+    }
     switch (command_of(arguments)) {
     case Command::kInstall:
         return install_node(EntryPoint::kInstall);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "install/installer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -11,6 +12,8 @@
 #include "install/binaries.h"
 #include "install/binary_folder.h"
 #include "install/cni_token.h"
+#include "install/conflist_edit.h"
+#include "install/datapath_choice.h"
 #include "install/etcd_assets.h"
 #include "install/folder.h"
 #include "install/keep_fresh.h"
@@ -31,6 +34,7 @@ struct Plan {
     std::vector<Binary> binaries;
     CniToken token;
     std::string conflist;
+    DatapathChoice datapath;
 };
 
 Result<Folder> open_net_folder()
@@ -46,15 +50,31 @@ Result<Folder> open_net_folder()
 // No two things may have one name, or one would be lost.
 Result<> require_own_name(const std::string &name, const char *variable)
 {
-    if (name != kKubeconfigName && name != kRecordName && name != "calico-tls" &&
-        !is_staging_name(name))
+    if (name != kKubeconfigName && name != kRecordName && name != kReportName &&
+        name != kChoiceName && name != "calico-tls" && !is_staging_name(name))
         return {};
     return fail(ErrorKind::kInvalidInput, "environment variable " + std::string(variable) +
                                               " names " + name +
                                               ", which the installer writes itself");
 }
 
-Result<Plan> make_plan(const Settings &settings, EntryPoint entry_point,
+// Asks the kernel only when a port mapping is configured.
+Result<> choose_way(const Folder &folder, const kube::GetEnv &get_env, Plan &plan)
+{
+    TORTIE_TRY(const std::string wish, wished_datapath(get_env, folder));
+    const auto types = plugin_types(plan.conflist);
+    if (std::find(types.begin(), types.end(), "portmap") == types.end())
+        return {};
+    const auto prober = caps::kernel_prober("/usr/sbin:/usr/bin:/sbin:/bin");
+    TORTIE_TRY(plan.datapath, choose_datapath(wish, get_env, *prober));
+    if (datapath_in(plan.conflist).empty() && !plan.datapath.key.empty())
+        plan.conflist = with_datapath(plan.conflist, plan.datapath.key);
+    log::info("Host ports: datapath " + (plan.datapath.key.empty() ? "auto" : plan.datapath.key),
+              {{"reason", plan.datapath.reason}});
+    return {};
+}
+
+Result<Plan> make_plan(const Settings &settings, EntryPoint entry_point, const Folder &folder,
                        const kube::GetEnv &get_env)
 {
     Plan plan;
@@ -66,6 +86,7 @@ Result<Plan> make_plan(const Settings &settings, EntryPoint entry_point,
     const std::string mounted_token = plan.account ? plan.account->token : std::string();
     TORTIE_TRY(plan.conflist, render_conflist(settings, std::move(text), mounted_token,
                                               etcd_files(plan.etcd_assets, settings.net_dir)));
+    TORTIE_DO(choose_way(folder, get_env, plan));
     TORTIE_TRY(plan.binaries, binaries_of_image());
     if (plan.account) {
         TORTIE_TRY(plan.token, request_cni_token(settings, *plan.account, get_env));
@@ -121,6 +142,11 @@ Result<> carry_out(const Settings &settings, const Plan &plan, const Folder &fol
                                   0600));
     }
     warn_of_missing_plugins(plan.conflist);
+    if (plan.datapath.report.empty()) {
+        TORTIE_DO(folder.remove(kReportName));
+    } else {
+        TORTIE_DO(replace_file_in(folder, kReportName, plan.datapath.report, 0600));
+    }
     TORTIE_DO(
         write_recorded(folder, settings.conf_name, plan.conflist, settings.conf_mode, record));
     log::info("Created " + folder.path_of(settings.conf_name));
@@ -137,7 +163,7 @@ Result<Freshness> install_once(const Settings &settings, EntryPoint entry_point,
 {
     TORTIE_TRY(const Folder folder, open_net_folder());
     TORTIE_DO(folder.lock(kLockPatience));
-    TORTIE_TRY(Plan plan, make_plan(settings, entry_point, get_env));
+    TORTIE_TRY(Plan plan, make_plan(settings, entry_point, folder, get_env));
     folder.remove_leftovers();
     TORTIE_DO(carry_out(settings, plan, folder));
     return Freshness{.in_pod = plan.account.has_value(), .token_life = plan.token.life};

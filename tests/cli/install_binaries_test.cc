@@ -310,7 +310,7 @@ TEST_F(InstallBinaries, RemovesWhatAKilledInstallerLeft)
     ASSERT_EQ(run_install(install_env()).status, 0);
 
     EXPECT_THAT(names_in(kHostBin), ElementsAre("calico", "calico-ipam", "host-local", "portmap"));
-    EXPECT_THAT(names_in(kHostNet), ElementsAre("10-calico.conflist", "tortie.files"));
+    EXPECT_THAT(configurations(), ElementsAre("10-calico.conflist"));
 }
 
 TEST_F(InstallBinaries, NeverInstallsBorrowedRights)

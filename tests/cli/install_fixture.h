@@ -31,6 +31,7 @@ protected:
     {
         std::vector<std::string> names = names_in(kHostNet);
         std::erase(names, "tortie.files");
+        std::erase(names, "tortie.capabilities");
         return names;
     }
 };

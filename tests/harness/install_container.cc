@@ -21,6 +21,7 @@
 
 #include "base/deadline.h"
 #include "base/pause.h"
+#include "base/subprocess.h"
 
 namespace tortie::test {
 namespace {
@@ -70,7 +71,11 @@ Result<> enter_install_container()
 {
     const std::string programs = fs::path(plugin_path("install")).parent_path();
     TORTIE_DO(require(::geteuid() == 0, "enter a container without being root"));
-    TORTIE_DO(require(::unshare(CLONE_NEWNS) == 0, "unshare mounts"));
+    TORTIE_DO(require(::unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "unshare mounts and network"));
+    TORTIE_TRY(const Exit up, run_command({.argv = {"/usr/sbin/ip", "link", "set", "lo", "up"},
+                                           .env = minimal_environment(),
+                                           .input = {}}));
+    TORTIE_DO(require(up.status == 0, "set lo up"));
     TORTIE_DO(require(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0,
                       "make mounts private"));
     const std::string root(kNewRoot);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The installer's container: this process gets a mount namespace and a root of its own, with the
-// directories of an image, of a pod and of a host at the paths where the installer expects them.
-// The host's are /host/opt/cni/bin, /host/secondary-bin-dir and /host/etc/cni/net.d.
+// The installer's container: this process gets network and mount namespaces and a root of its own,
+// with the directories of an image, of a pod and of a host at the paths where the installer expects
+// them. The host's are /host/opt/cni/bin, /host/secondary-bin-dir and /host/etc/cni/net.d.
 #pragma once
 
 #include <sys/types.h>

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Is this node all right, which path carries what, what is wrong and what to do. Only looks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "kube/kubeconfig.h"
+
+namespace tortie::installer {
+
+struct NodeReport {
+    struct Line {
+        std::string about;  // "plugins", "credentials"
+        std::string text;   // how it is
+        std::string cure;   // what to do; empty: it is all right
+    };
+    struct Metric {
+        std::string name;  // without "tortie_"
+        std::string help;
+        std::string value;  // a number
+    };
+    std::vector<Line> lines;
+    std::vector<Metric> metrics;
+
+    std::size_t problems() const;
+};
+
+// Everything but the API server's answer, for which it waits five seconds, costs milliseconds.
+NodeReport report_node(const kube::GetEnv &get_env);
+
+// A screen for people.
+std::string text_of(const NodeReport &report);
+
+// Prometheus' text format, for node_exporter's textfile collector.
+std::string metrics_of(const NodeReport &report);
+
+// When a bearer token ends, in seconds since 1970: the claim `exp` of a JWT. 0: it does not say.
+std::int64_t token_end(std::string_view token);
+
+}  // namespace tortie::installer
