@@ -112,7 +112,7 @@ TEST_F(EbpfPortmap, LoadsOnceAmongThirtyFirstAdds)
 
 TEST_F(EbpfPortmap, SaysThatProgramsThatAreAskedForCannotBeHad)
 {
-    ASSERT_EQ(::umount2("/sys/fs/bpf", MNT_DETACH), 0);
+    ASSERT_EQ(::mount("none", "/sys/fs/bpf", "tmpfs", 0, nullptr), 0);
 
     const PluginOutcome outcome = net().call(ours(), "ADD", kPodOne, call_);
 
@@ -121,13 +121,13 @@ TEST_F(EbpfPortmap, SaysThatProgramsThatAreAskedForCannotBeHad)
     EXPECT_THAT(outcome.out, HasSubstr("bpffs"));
     EXPECT_THAT(node().run({"nft", "list", "ruleset"}), Not(HasSubstr("8080")));
     net().del(kPodOne, call_);
-    ASSERT_EQ(::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr), 0);
+    ASSERT_EQ(::umount2("/sys/fs/bpf", MNT_DETACH), 0);
 }
 
 TEST_F(EbpfPortmap, FallsBackAloudAndOnceWhenProgramsAreOnlyWishedFor)
 {
     use(kAuto);
-    ASSERT_EQ(::umount2("/sys/fs/bpf", MNT_DETACH), 0);
+    ASSERT_EQ(::mount("none", "/sys/fs/bpf", "tmpfs", 0, nullptr), 0);
     ::unlink("/run/tortie/portmap-netfilter-only");
 
     const PluginOutcome first = net().call(ours(), "ADD", kPodOne, call_);
@@ -140,7 +140,7 @@ TEST_F(EbpfPortmap, FallsBackAloudAndOnceWhenProgramsAreOnlyWishedFor)
     EXPECT_EQ(ask(net().outside(), Transport::kTcp, kUplink, 8080), "one 192.0.2.2");
     EXPECT_EQ(net().check(kPodOne, call_).status, 0);
     net().del(kPodOne, call_);
-    ASSERT_EQ(::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr), 0);
+    ASSERT_EQ(::umount2("/sys/fs/bpf", MNT_DETACH), 0);
     ::unlink("/run/tortie/portmap-netfilter-only");
 }
 
