@@ -100,8 +100,8 @@ class CommandLine(unittest.TestCase):
         ran = self.run_test("--list")
         self.assertEqual(ran.returncode, 0)
         self.assertEqual([line.split()[0] for line in ran.stdout.splitlines()],
-                         ["check", "dev", "netns", "prog", "store", "fault", "asan", "clang", "tidy",
-                          "release", "fuzz", "e2e", "cluster", "image"])
+                         ["check", "dev", "netns", "prog", "store", "fault", "e2e", "cluster",
+                          "image", "release", "asan", "tidy", "fuzz"])
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
