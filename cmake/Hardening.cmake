@@ -28,3 +28,11 @@ if(TORTIE_HARDENED)
     # libcrypto's relocations, packed: half a megabyte of calico. glibc 2.36 applies them.
     $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-Wl,-z,pack-relative-relocs>)
 endif()
+
+# tortie_optimize_size(<file>...): sources of this folder that run rarely, where size counts and
+# speed does not. A source's own options come behind -O2.
+function(tortie_optimize_size)
+  if(TORTIE_HARDENED)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -Os)
+  endif()
+endfunction()

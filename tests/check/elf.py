@@ -25,6 +25,7 @@ _MOST_BYTES_OTHERS = 1.5 * _MB
 # nothing of ours calls (docs/dependencies.md): sockets and names are our own.
 _KNOWN_WARNINGS = {
     "unixDlOpen calls dlopen",  # SQLite's extensions
+    "dlfcn_globallookup calls dlopen",  # OpenSSL's engines
     "BIO_lookup_ex calls getaddrinfo",
     "BIO_gethostbyname calls gethostbyname",
     "ares_getaddrinfo calls getservbyname",

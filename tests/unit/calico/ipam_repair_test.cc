@@ -56,8 +56,10 @@ protected:
 
     std::vector<std::string> findings()
     {
+        const auto found = check_store(store_, {.by_endpoints = true}, soon()).value();
         std::vector<std::string> texts;
-        for (const auto &each : check_store(store_, {.by_endpoints = true}, soon()).value())
+        texts.reserve(found.size());
+        for (const auto &each : found)
             texts.push_back(std::string(ipam::name_of(each.problem)) + ' ' + each.object);
         return texts;
     }
