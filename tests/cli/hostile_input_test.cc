@@ -30,8 +30,15 @@
 namespace tortie::test {
 namespace {
 
-// A sanitizer takes its own time and memory.
+// A sanitizer takes its own time and memory. g++ tells of it by the macro, clang by the feature.
 #if defined(__SANITIZE_ADDRESS__)
+#define TORTIE_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TORTIE_SANITIZED
+#endif
+#endif
+#if defined(TORTIE_SANITIZED)
 constexpr std::chrono::seconds kDeadline{20};
 constexpr long kMaxMemoryKib = 1024 << 10;
 #else
