@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/deadline.h"
+#include "base/pause.h"
 #include "harness/temp_dir.h"
 #include "harness/traffic.h"
 #include "netns/pod_link_node.h"
@@ -230,6 +232,22 @@ protected:
         node_->ip({"link", "set", name, "up"});
         other_->ip({"link", "set", "eth0", "up"});
         node_->ip({"route", "add", address, "dev", name});
+        wait_for_link_local(*node_, name);
+    }
+
+    // Until the kernel's worker has put that into the state of the node's interface, too.
+    void take_carrier_from(const std::string &name)
+    {
+        const Deadline deadline = Deadline::in(std::chrono::seconds(10));
+        other_->ip({"link", "set", "eth0", "down"});
+        while (node_->ip({"-br", "link", "show", "dev", name}).find(" DOWN ") ==
+               std::string::npos) {
+            if (deadline.passed()) {
+                ADD_FAILURE() << name << " keeps its carrier";
+                return;
+            }
+            pause_for(std::chrono::milliseconds(5));
+        }
     }
 
     std::optional<Netns> other_;
@@ -260,7 +278,7 @@ TEST_F(HostRoute, OfADeadPodIsTakenOver)
 {
     add_rival("calirival", "10.65.0.2/32");
     node_->ip({"route", "add", "dead:beef::2/128", "dev", "calirival"});
-    other_->ip({"link", "set", "eth0", "down"});
+    take_carrier_from("calirival");
 
     created(request({"10.65.0.2", "dead:beef::2"}));
 
@@ -271,7 +289,7 @@ TEST_F(HostRoute, OfADeadPodIsTakenOver)
 TEST_F(HostRoute, OfAnInterfaceThatIsNoPodsIsNeverTaken)
 {
     add_rival("tunnel0", "10.65.0.2/32");
-    other_->ip({"link", "set", "eth0", "down"});
+    take_carrier_from("tunnel0");
 
     EXPECT_THAT(failure_without_trace(request({"10.65.0.2"})), HasSubstr("Iface: tunnel0)"));
 }
@@ -289,7 +307,7 @@ TEST_F(HostRoute, ThatIsThereAlreadyDoesNotKeepTheOthersOut)
     PodLinkRequest doubled = request({"10.65.0.2", "10.65.0.3"});
     doubled.addresses.insert(doubled.addresses.begin(), *IpAddr::parse("10.65.0.4"));
     add_rival("calirival", "10.65.0.4/32");
-    other_->ip({"link", "set", "eth0", "down"});
+    take_carrier_from("calirival");
 
     created(doubled);
 

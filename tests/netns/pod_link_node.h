@@ -3,6 +3,7 @@
 // A node with pods on it: the node is a network namespace of its own, too.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/deadline.h"
+#include "base/pause.h"
 #include "datapath/pod_link.h"
 #include "harness/netns.h"
 #include "sys/sysctl.h"
@@ -93,6 +96,24 @@ protected:
         for (auto at = text.find(kLinkDown); at != std::string::npos; at = text.find(kLinkDown))
             text.erase(at, kLinkDown.size());
         return text;
+    }
+
+    // Until the kernel's worker has given an interface that is up its link-local address and the
+    // routes of it: a picture that is to be compared must not be taken before.
+    static void wait_for_link_local(const Netns &where, const std::string &ifname)
+    {
+        const Deadline deadline = Deadline::in(std::chrono::seconds(10));
+        const auto shown = [&](const char *kind) {
+            return !where.ip({"-6", "route", "show", "table", "all", "dev", ifname, "type", kind})
+                        .empty();
+        };
+        while (!(shown("local") && shown("multicast") && shown("unicast"))) {
+            if (deadline.passed()) {
+                ADD_FAILURE() << ifname << " has no link-local address";
+                return;
+            }
+            pause_for(std::chrono::milliseconds(5));
+        }
     }
 
     std::optional<Netns> node_;

@@ -220,6 +220,7 @@ TEST_F(PodLink, IsRefusedWhereThePodHasAnInterfaceOfThatNameAlready)
     node_->ip({"link", "set", kHost, "down"});
     node_->ip({"link", "set", kHost, "name", "sali0123456789a"});
     node_->ip({"link", "set", "sali0123456789a", "up"});
+    wait_for_link_local(*node_, "sali0123456789a");
     const std::string node = picture(*node_);
     const std::string pod = picture(*pod_);
 
