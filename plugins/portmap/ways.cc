@@ -31,6 +31,7 @@ EbpfSettings settings_of(const Config &config)
     EbpfSettings settings;
     settings.full = config.datapath == caps::Datapath::kEbpfFull;
     settings.full_beside_others = settings.full;
+    settings.attach_later = config.datapath == caps::Datapath::kAuto;
     return settings;
 }
 

@@ -29,6 +29,7 @@ using testing::Not;
 
 constexpr const char *kUplink = "192.0.2.1";
 constexpr Way kAuto = {"auto", "nftables", false, "auto"};
+constexpr Way kAutoClsact = {"auto_clsact", "nftables", false, "auto", "tcx_link"};
 
 class EbpfPortmap : public testing::Test {
 protected:
@@ -282,6 +283,38 @@ TEST_F(EbpfPortmap, PassesNoQueueByThatIsPutAtThePodsVeth)
     const AddressEcho server(net().netns_of(kPodOne), Transport::kTcp, 81, "one");
     EXPECT_EQ(ask(net().outside(), Transport::kTcp, kUplink, 8081), "one 192.0.2.2");
     EXPECT_EQ(net().count(TORTIE_PM_ADOPTED_FORWARD), adopted);
+}
+
+// What the bandwidth plugin does in the same ADD when the pod's sending is limited.
+TEST_F(EbpfPortmap, WithoutTcxLeavesTheHookOfAPodToThePluginsBehindIt)
+{
+    use(kAutoClsact);
+    net().add(kPodOne, call_);
+
+    node().run({"tc", "qdisc", "add", "dev", "veth1", "ingress"});
+    net().add(kPodTwo, {.mappings = tcp(8082, 80)});
+
+    EXPECT_EQ(net().check(kPodOne, call_).status, 0);
+    const AddressEcho server(net().netns_of(kPodOne), Transport::kTcp, 80, "one");
+    EXPECT_EQ(ask(net().outside(), Transport::kTcp, kUplink, 8080), "one 192.0.2.2");
+    EXPECT_THAT(node().run({"tc", "qdisc", "show", "dev", "veth1"}), HasSubstr("qdisc ingress"));
+    net().del(kPodOne, call_);
+}
+
+TEST_F(EbpfPortmap, WithoutTcxCarriesAPodFromTheNextCallOn)
+{
+    use(kAutoClsact);
+    net().add(kPodOne, call_);
+    EXPECT_THAT(node().run({"tc", "filter", "show", "dev", "up0", "ingress"}),
+                HasSubstr("tt_pm_ingress"));
+    EXPECT_EQ(node().run({"tc", "filter", "show", "dev", "veth1", "ingress"}), "");
+
+    net().add(kPodTwo, {.mappings = tcp(8082, 80)});
+
+    EXPECT_THAT(node().run({"tc", "filter", "show", "dev", "veth1", "ingress"}),
+                HasSubstr("tt_pm_reply"));
+    LiveStream live = stream();
+    EXPECT_TRUE(is_carried(live)) << live.trouble();
 }
 
 TEST_F(EbpfPortmap, LeavesAPodToTheBridgeThatItsVethJoins)

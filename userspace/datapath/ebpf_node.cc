@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/deadline.h"
+#include "base/log.h"
 #include "base/pause.h"
 #include "base/strings.h"
 #include "datapath/ebpf_entries.h"
@@ -80,6 +81,12 @@ unsigned rp_filter(const std::string &device)
 bool checks_sources_strictly(const std::string &device)
 {
     return std::max(rp_filter("all"), rp_filter(device)) == 1;
+}
+
+// For a later call to attach its program.
+bool is_waiting(const pm_pod &pod)
+{
+    return pod.flags != 0 && pod.own_ingress == 0;
 }
 
 }  // namespace
@@ -183,6 +190,8 @@ Result<> EbpfNode::carry(const std::vector<PublishedPort> &ports,
                          const std::vector<Cidr> &addresses, const Link &veth, bool full)
 {
     pm_state &state = *maps_.state;
+    const bool by_tcx = settings_.attach == AttachWay::kTcx && Attacher::has_tcx(veth.index);
+    const bool later = settings_.attach_later && !by_tcx;
     const bool may_full = full && (settings_.full || state.can_adopt == 0);
     const std::uint32_t flags = TORTIE_PM_MAY_ADOPT | (may_full ? TORTIE_PM_MAY_FULL : 0U);
     const std::uint32_t generation = next_generation(state);
@@ -192,7 +201,7 @@ Result<> EbpfNode::carry(const std::vector<PublishedPort> &ports,
                                   .generation = generation,
                                   .flags = flags,
                                   .mtu = veth.mtu,
-                                  .own_ingress = 1,
+                                  .own_ingress = later ? 0U : 1U,
                                   .looked = 0,
                                   .obstacles = 0,
                                   .pad = 0}));
@@ -211,8 +220,32 @@ Result<> EbpfNode::carry(const std::vector<PublishedPort> &ports,
         set_bit(bit_of(state.hostport_bits, protocol, port.host_port));
         set_bit(bit_of(state.podport_bits, protocol, port.target_port));
     }
+    if (later)
+        return {};
     return attach_by(
         [&](Attacher &attacher) { return attacher.attach_soon(kPodProgram, veth.index); });
+}
+
+Result<> EbpfNode::attach_waiting()
+{
+    std::map<PodAddress, pm_pod> waiting;
+    TORTIE_DO(maps_.pods.visit([&](const PodAddress &address, const pm_pod &pod) {
+        if (is_waiting(pod))
+            waiting.emplace(address, pod);
+        return true;
+    }));
+    for (auto &[address, pod] : waiting) {
+        const int ifindex = static_cast<int>(pod.ifindex);
+        const auto attached =
+            attach_by([&](Attacher &attacher) { return attacher.attach(kPodProgram, ifindex); });
+        if (!attached) {
+            log::debug("a pod's packets stay with netfilter", {{"cause", attached.error().what()}});
+            continue;
+        }
+        pod.own_ingress = 1;
+        TORTIE_DO(maps_.pods.put(address, pod));
+    }
+    return {};
 }
 
 Result<> EbpfNode::judge_full()
@@ -254,7 +287,7 @@ Result<> EbpfNode::forget_pods(const std::set<PodAddress> &pods, int but_at)
         TORTIE_TRY(const auto pod, maps_.pods.find(address));
         if (!pod)
             continue;
-        devices[static_cast<int>(pod->ifindex)] |= pod->flags != 0;
+        devices[static_cast<int>(pod->ifindex)] |= pod->flags != 0 && !is_waiting(*pod);
         TORTIE_DO(retire_pod(address, *pod));
     }
     devices.erase(but_at);
@@ -350,7 +383,8 @@ Result<> EbpfNode::check(const std::vector<PublishedPort> &ports, const IpAddr &
                                                   std::to_string(port.host_port) + '/' +
                                                   std::string(name_of(port.protocol)));
     }
-    TORTIE_TRY(const bool attached, is_attached_soon(static_cast<int>(pod->ifindex)));
+    TORTIE_TRY(const bool attached,
+               is_waiting(*pod) ? true : is_attached_soon(static_cast<int>(pod->ifindex)));
     if (!attached)
         return fail(ErrorKind::kNotFound,
                     "program tt_pm_reply is not attached to interface number " +

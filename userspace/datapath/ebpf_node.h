@@ -26,8 +26,11 @@ namespace tortie {
 struct EbpfSettings {
     PinPlaces places;
     AttachWay attach = AttachWay::kTcx;  // where the kernel has none: clsact
-    bool full = false;                   // flows are taken from their first packet ...
-    bool full_beside_others = false;     // ... also where find_other_filter() finds one
+    // A pod's filter of clsact is left for a later call: its qdisc would keep a plugin behind us in
+    // the chain (bandwidth) from making the qdisc ingress, and with it the pod from starting.
+    bool attach_later = false;
+    bool full = false;                // flows are taken from their first packet ...
+    bool full_beside_others = false;  // ... also where find_other_filter() finds one
     unsigned abi = kPortmapAbi;
 };
 
@@ -50,6 +53,10 @@ public:
     // need not be seen by netfilter, where the settings say so, too.
     Result<> carry(const std::vector<PublishedPort> &ports, const std::vector<Cidr> &addresses,
                    const Link &veth, bool full);
+
+    // Afterwards the pods that were left for a later call have their program, but for those whose
+    // hook somebody else holds: they stay netfilter's, and are tried again by the next call.
+    Result<> attach_waiting();
 
     // Afterwards none of the ports leads to its target and no packet of the pods with these
     // addresses is carried; their program is detached, but not from the device number `but_at`.

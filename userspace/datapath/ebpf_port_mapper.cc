@@ -75,6 +75,7 @@ Result<> EbpfPortMapper::carry_on(EbpfNode &node, const Publication &publication
     }
     TORTIE_TRY(const auto uplinks, node.refresh_uplinks(device, false));
     TORTIE_DO(node.judge_full());
+    TORTIE_DO(node.attach_waiting());
     if (!veth.link)
         return leave(veth.obstacle);
     if (const Link *narrow = find_narrower(uplinks, *veth.link))
@@ -98,6 +99,7 @@ Result<> EbpfPortMapper::check(const Publication &publication)
     if (!node)
         return fail(std::move(node).error());
     mark_or_log(*node);
+    TORTIE_DO(PinRoot(settings_.places).exclusively([&] { return node->attach_waiting(); }));
     TORTIE_TRY(const PodVeth veth, find_pod_veth(node->route(), publication.addresses));
     for (const IpAddr &address : addresses_of(publication)) {
         TORTIE_TRY(const bool known, node->knows(address));
@@ -151,6 +153,7 @@ Result<> EbpfPortMapper::tidy(const std::vector<PublishedPort> &removed)
     TORTIE_DO(node.sweep());
     TORTIE_DO(node.refresh_uplinks(0, true));
     TORTIE_DO(node.judge_full());
+    TORTIE_DO(node.attach_waiting());
     mark_or_log(node);
     return {};
 }

@@ -67,6 +67,9 @@ public:
     // it fails nobody hears of it; is_attached() tells.
     Result<> attach_soon(const HookedProgram &hooked, int ifindex);
 
+    // Whether the kernel has tcx for this device.
+    static bool has_tcx(int ifindex);
+
     // Whether it is this folder's program that is attached, in either way.
     Result<bool> is_attached(const HookedProgram &hooked, int ifindex);
 
@@ -92,7 +95,6 @@ private:
 
     Result<const OpenProgram *> open_program(std::string_view program);
     Result<std::optional<TcFilter>> find_filter(const HookedProgram &hooked, int ifindex);
-    static bool has_tcx(int ifindex);
     Result<> attach_tcx(const HookedProgram &hooked, int ifindex);
     Result<> link_anew(const HookedProgram &hooked, int ifindex);
     static Result<> make_link(const OpenProgram &program, TcHook hook, int ifindex,
