@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
@@ -56,6 +57,15 @@ class Manifests(unittest.TestCase):
         if done.returncode != 0:
             raise AssertionError(f"kubectl {arguments}: {done.stderr}")
         return done.stdout
+
+    def wait_until_served(self, definition):
+        """`kubectl wait` ends with an error where the server has not written a status yet."""
+        deadline = time.monotonic() + 20
+        while "Established" not in self.kubectl(
+                "get", "crd", definition, "-o",
+                'jsonpath={.status.conditions[?(@.status=="True")].type}'):
+            self.assertLess(time.monotonic(), deadline, f"{definition} is not established")
+            time.sleep(0.1)
 
     def may(self, account, verb, *what):
         """The server's word on an account of kube-system."""
@@ -159,8 +169,7 @@ class Manifests(unittest.TestCase):
         definition = _DEFINITION.read_text().replace('default: ""\n', 'default: "-"\n')
         self.kubectl("create", "--validate=false", "-f", "-", text=definition)
         self.addCleanup(self.kubectl, "delete", "crd", "installations.operator.tigera.io")
-        self.kubectl("wait", "--for=condition=established", "--timeout=20s", "crd",
-                     "installations.operator.tigera.io")
+        self.wait_until_served("installations.operator.tigera.io")
         text = (_MANIFESTS / "operator/installation.yaml").read_text()
         sent = json.loads(self.kubectl("create", "--dry-run=client", "--validate=false", "-o",
                                        "json", "-f", "-", text=text))
