@@ -4,6 +4,9 @@
 #include "base/strings.h"
 #include "caps/decision.h"
 #include "caps/report.h"
+#include "cni/json.h"
+#include "datapath/other_filters.h"
+#include "install/conflist_edit.h"
 
 namespace tortie::installer {
 namespace {
@@ -34,6 +37,38 @@ void doubt_what_the_container_hides(caps::Findings &findings)
     if (bpffs.support == caps::Support::kNo)
         bpffs = {.support = caps::Support::kUnknown,
                  .evidence = "not mounted into the installer's container"};
+}
+
+// Key `backend` in portmap's entry.
+std::optional<caps::Netfilter> wished_tier(std::string_view conflist)
+{
+    const auto config = cni::Json::parse_object(conflist);
+    const auto plugins = config.value_or(cni::Json()).elements("plugins");
+    if (!plugins)
+        return std::nullopt;
+    for (const cni::Json &plugin : *plugins) {
+        if (plugin.string("type").value_or("") != "portmap")
+            continue;
+        const std::string backend = plugin.string("backend").value_or("");
+        if (backend == name_of(caps::Netfilter::kIptables))
+            return caps::Netfilter::kIptables;
+        if (backend == name_of(caps::Netfilter::kNftables))
+            return caps::Netfilter::kNftables;
+    }
+    return std::nullopt;
+}
+
+// As portmap does it: whether somebody else filters is asked only where it matters.
+Result<caps::Decision> decide_on_node(const caps::Findings &findings, caps::Wishes wishes)
+{
+    auto decision = caps::decide(findings, wishes);
+    const bool matters = decision && wishes.datapath == caps::Datapath::kAuto &&
+                         decision->ebpf == caps::Ebpf::kNone && decision->full_possible;
+    if (!matters)
+        return decision;
+    TORTIE_TRY(const auto other, find_other_filter());
+    wishes.others_filter = other.has_value();
+    return caps::decide(findings, wishes);
 }
 
 }  // namespace
@@ -85,6 +120,34 @@ Result<DatapathChoice> choose_datapath(const std::string &wish, const kube::GetE
     if (found->certain)
         choice.report = caps::to_json(*report, *found);
     return choice;
+}
+
+std::optional<DatapathInUse> datapath_in_use(const Folder &net_folder, std::string_view conflist)
+{
+    const std::string key = datapath_in(conflist);
+    const auto wish = caps::find_datapath(key.empty() ? "auto" : key);
+    const auto now = caps::read_identity();
+    if (!wish || !now)
+        return std::nullopt;
+    caps::ReportPlaces places;
+    places.installed = net_folder.path_of(kReportName);
+    auto report = caps::read_report(places, *now);
+    if (!report)
+        return std::nullopt;
+    doubt_what_the_container_hides(report->findings);
+    caps::Wishes wishes{.datapath = *wish, .netfilter = wished_tier(conflist)};
+    const auto used = decide_on_node(report->findings, wishes);
+    wishes.datapath = caps::Datapath::kAuto;
+    const auto found = caps::decide(report->findings, wishes);
+    if (!used || !used->certain || !found)
+        return std::nullopt;
+    const bool is_probes =
+        *wish == caps::Datapath::kAuto || (found->certain && key == key_of(*found));
+    const bool by_hand = net_folder.read(kChoiceName, 64).has_value();
+    return DatapathInUse{.backend = used->ebpf == caps::Ebpf::kNone
+                                        ? std::string(name_of(used->netfilter))
+                                        : key_of(*used),
+                         .is_override = by_hand || !is_probes};
 }
 
 }  // namespace tortie::installer

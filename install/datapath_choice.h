@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "caps/prober.h"
@@ -32,5 +33,15 @@ Result<DatapathChoice> choose_datapath(const std::string &wish, const kube::GetE
 
 // The wish as above. Errors: kInvalidInput naming the variable or the file.
 Result<std::string> wished_datapath(const kube::GetEnv &get_env, const Folder &net_folder);
+
+// What carries this node's host ports now: "ebpf", "ebpf-full", "nftables" or "iptables".
+struct DatapathInUse {
+    std::string backend;
+    bool is_override = false;  // not what the findings alone lead to
+};
+
+// From the configuration in use and the report of this boot. nullopt: it cannot be told, for there
+// is no report, or the configuration asks for what this kernel cannot do.
+std::optional<DatapathInUse> datapath_in_use(const Folder &net_folder, std::string_view conflist);
 
 }  // namespace tortie::installer

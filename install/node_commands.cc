@@ -90,7 +90,7 @@ int status(Words words)
         return refuse(words);
     const NodeReport report = report_node(get_env);
     if (metrics)
-        return say(kStdout, metrics_of(report), 0);
+        return say(kStdout, metrics_text(report.samples), 0);
     return say(kStdout, text_of(report), report.problems() == 0 ? 0 : 1);
 }
 

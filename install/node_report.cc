@@ -6,17 +6,21 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/base64.h"
 #include "base/deadline.h"
 #include "base/file.h"
 #include "base/strings.h"
+#include "calico/release_queue.h"
 #include "cni/json.h"
 #include "datapath/ebpf_node.h"
+#include "datapath/ebpf_numbers.h"
 #include "datapath/handover.h"
-#include "datapath/uplinks.h"
+#include "datapath/published_ports.h"
 #include "install/conflist.h"
 #include "install/conflist_edit.h"
 #include "install/datapath_choice.h"
@@ -35,6 +39,10 @@ constexpr std::size_t kMostConfBytes = 1024UL * 1024;
 constexpr std::chrono::milliseconds kServerPatience{5'000};
 constexpr std::int64_t kSoonSeconds = 600;
 
+#define TORTIE_EVENT_NAME(id, text) #id,
+constexpr std::string_view kEvents[] = {TORTIE_PM_COUNTS(TORTIE_EVENT_NAME)};
+#undef TORTIE_EVENT_NAME
+
 class Reporter {
 public:
     Reporter(const NodePaths &paths, const Folder &folder, const kube::GetEnv &get_env)
@@ -50,9 +58,9 @@ private:
     {
         report_.lines.push_back({about, std::move(text), std::move(cure)});
     }
-    void count(const char *name, const char *help, std::int64_t value)
+    void count(Metric metric, std::uint64_t value, std::vector<Label> labels = {})
     {
-        report_.metrics.push_back({name, help, std::to_string(value)});
+        report_.samples.push_back({metric, value, std::move(labels)});
     }
 
     void look_at_files();
@@ -61,12 +69,16 @@ private:
     void look_at_credentials();
     void look_at_server();
     void look_at_programs();
-    void look_at_uplinks(EbpfNode &node);
+    void look_at_devices(const EbpfNumbers &numbers);
+    void look_at_traffic(const EbpfNumbers &numbers);
     void look_at_host_ports();
+    void count_host_ports();
+    void count_releases();
 
     const NodePaths &paths_;
     const Folder &folder_;
     const kube::GetEnv &get_env_;
+    std::string backend_;  // of what is in use; empty: not known
     NodeReport report_;
 };
 
@@ -86,10 +98,6 @@ void Reporter::look_at_files()
             changed.push_back(path);
     }
     const std::size_t all = record.files().size();
-    count("files", "Files that the installer wrote.", static_cast<std::int64_t>(all));
-    count("files_missing", "Of those: not there.", static_cast<std::int64_t>(missing.size()));
-    count("files_changed", "Of those: changed by others.",
-          static_cast<std::int64_t>(changed.size()));
     if (all == 0)
         add("files", "nothing is recorded as installed", "run the container install-cni");
     if (!missing.empty())
@@ -143,6 +151,12 @@ void Reporter::look_at_configuration()
     if (!missing.empty())
         return add("network", name + " names plugins that are not there: " + join(missing, " "),
                    "install them, or take them out of the configuration");
+    if (const auto used = datapath_in_use(folder_, *text)) {
+        backend_ = used->backend;
+        count(
+            Metric::kDatapathInfo, 1,
+            {{"backend", used->backend}, {"chosen_by", used->is_override ? "override" : "probe"}});
+    }
     const std::string key = datapath_in(*text);
     good("network", name + ", datapath " + (key.empty() ? "auto" : key));
 }
@@ -163,8 +177,8 @@ void Reporter::look_at_credentials()
         return add("credentials", "no kubeconfig in " + folder_.path(),
                    "none is needed with etcd; else run the container install-cni");
     const std::int64_t end = token_end(*token);
-    count("token_end_seconds", "When the plugins' token ends, seconds since 1970; 0: not known.",
-          end);
+    if (end != 0)
+        count(Metric::kTokenExpiry, static_cast<std::uint64_t>(end));
     const std::int64_t left = end - static_cast<std::int64_t>(::time(nullptr));
     if (end == 0)
         good("credentials", "the token does not say when it ends");
@@ -184,7 +198,6 @@ void Reporter::look_at_server()
         return;
     kube::Client client({.kubeconfig = folder_.path_of(kKubeconfigName)}, get_env_);
     const auto version = kube::server_version(client, Deadline::in(kServerPatience));
-    count("datastore_up", "The API server answers the plugins' kubeconfig.", version ? 1 : 0);
     if (version)
         good("datastore", "Kubernetes " + *version + " answers");
     else
@@ -192,35 +205,54 @@ void Reporter::look_at_server()
             "pods cannot start until the API server answers this node");
 }
 
-void Reporter::look_at_uplinks(EbpfNode &node)
+std::string attached_of(const EbpfNumbers::Devices &devices)
 {
-    const auto uplinks = find_uplinks(node.route(), {});
-    if (!uplinks)
-        return add("programs", uplinks.error().what(), "look at the node's links and routes");
-    std::vector<std::string> bare;
-    for (const Link &link : *uplinks) {
-        const auto attached = node.attacher().is_attached(kUplinkProgram, link.index);
-        if (!attached || !*attached)
-            bare.push_back(link.name);
-    }
-    count("uplinks", "Uplinks of the node.", static_cast<std::int64_t>(uplinks->size()));
-    count("uplinks_without_program", "Of those: without the program.",
-          static_cast<std::int64_t>(bare.size()));
-    if (bare.empty())
-        return good("programs", "attached at every uplink");
-    add("programs", "not attached at " + join(bare, " ") + ": netfilter carries everything there",
+    return std::to_string(devices.all - devices.bare.size()) + " of " + std::to_string(devices.all);
+}
+
+void Reporter::look_at_devices(const EbpfNumbers &numbers)
+{
+    const std::size_t expected = numbers.uplinks.all + numbers.pods.all;
+    count(Metric::kBpfPrograms, expected - numbers.uplinks.bare.size() - numbers.pods.bare.size(),
+          {{"state", "attached"}});
+    count(Metric::kBpfPrograms, expected, {{"state", "expected"}});
+    if (numbers.uplinks.bare.empty())
+        return good("programs", "attached at every uplink, pods: " + attached_of(numbers.pods));
+    add("programs",
+        "not attached at " + join(numbers.uplinks.bare, " ") +
+            ": netfilter carries everything there",
         "the next pod attaches them; if they go again, somebody removes clsact or tcx programs");
+}
+
+void Reporter::look_at_traffic(const EbpfNumbers &numbers)
+{
+    for (std::size_t i = 0; i < numbers.counts.size(); ++i)
+        count(Metric::kPackets, numbers.counts[i], {{"event", ascii_lower(kEvents[i])}});
+    for (const auto &[family, flows] :
+         {std::pair("4", numbers.ipv4), std::pair("6", numbers.ipv6)}) {
+        count(Metric::kFlows, flows.now, {{"family", family}});
+        count(Metric::kFlowsLimit, flows.limit, {{"family", family}});
+    }
+    good("carried", std::to_string(numbers.counts[TORTIE_PM_FORWARDED]) + " packets to pods, " +
+                        std::to_string(numbers.counts[TORTIE_PM_REPLIED]) + " from pods, " +
+                        std::to_string(numbers.ipv4.now + numbers.ipv6.now) + " flows now");
 }
 
 void Reporter::look_at_programs()
 {
     auto node = EbpfNode::open({});
-    count("programs_loaded", "BPF programs for host ports are loaded.", node ? 1 : 0);
-    if (node)
-        return look_at_uplinks(*node);
-    good("programs", node.error().kind() == ErrorKind::kNotFound
-                         ? "none loaded: netfilter carries every host port"
-                         : "not to be had here: " + node.error().what());
+    if (!node && node.error().kind() == ErrorKind::kNotFound) {
+        for (const char *state : {"attached", "expected"})
+            count(Metric::kBpfPrograms, 0, {{"state", state}});
+        return good("programs", "none loaded: netfilter carries every host port");
+    }
+    if (!node)
+        return good("programs", "not to be had here: " + node.error().what());
+    const auto numbers = read_ebpf_numbers(*node);
+    if (!numbers)
+        return add("programs", numbers.error().what(), "look at the node's links and routes");
+    look_at_devices(*numbers);
+    look_at_traffic(*numbers);
 }
 
 void Reporter::look_at_host_ports()
@@ -231,13 +263,35 @@ void Reporter::look_at_host_ports()
     const auto waiting = std::count_if(ports->begin(), ports->end(), [](const std::string &line) {
         return line.find("(waits") != std::string::npos;
     });
-    count("host_ports", "Host ports in table inet tortie.",
-          static_cast<std::int64_t>(ports->size()));
-    count("host_ports_waiting", "Of those: held by an older container.", waiting);
     good("host ports", std::to_string(ports->size()) + " in table inet tortie" +
                            (waiting > 0 ? ", " + std::to_string(waiting) +
                                               " wait for an older container that has the port"
                                         : ""));
+}
+
+// A port of both families is one. The legacy tables of iptables are not read: where they hold host
+// ports, their number is not known.
+void Reporter::count_host_ports()
+{
+    const auto ports = list_published_ports();
+    if (!ports || backend_ == "iptables")
+        return;
+    std::map<Protocol, std::set<std::pair<std::string, std::uint16_t>>> distinct;
+    for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kSctp})
+        distinct[protocol];
+    for (const PublishedPort &port : *ports)
+        distinct[port.protocol].emplace(port.host_ip ? port.host_ip->to_string() : "",
+                                        port.host_port);
+    for (const auto &[protocol, places] : distinct)
+        count(Metric::kHostports, places.size(), {{"protocol", std::string(name_of(protocol))}});
+}
+
+// A container that the queue's folder is not mounted into cannot tell.
+void Reporter::count_releases()
+{
+    const std::string folder = calico::kReleaseQueueFolder;
+    if (paths_.on_node || Folder::open(folder.substr(0, folder.rfind('/'))))
+        count(Metric::kReleasesQueued, calico::ReleaseQueue(folder).count());
 }
 
 NodeReport Reporter::take()
@@ -248,9 +302,37 @@ NodeReport Reporter::take()
     look_at_server();
     look_at_programs();
     look_at_host_ports();
-    count("problems", "Lines of `install status` that ask for something.",
-          static_cast<std::int64_t>(report_.problems()));
+    count_host_ports();
+    count_releases();
     return std::move(report_);
+}
+
+NodeReport look_at_node(const kube::GetEnv &get_env)
+{
+    const NodePaths paths = find_node_paths();
+    const auto folder = open_configurations(paths);
+    if (folder)
+        return Reporter(paths, *folder, get_env).take();
+    NodeReport report;
+    report.lines.push_back({"node", folder.error().what(), "is this a node? See --root"});
+    return report;
+}
+
+// What all lines together say.
+void summarize(NodeReport &report)
+{
+    const auto now = static_cast<std::uint64_t>(::time(nullptr));
+    report.samples.push_back({Metric::kBuildInfo, 1, {{"version", TORTIE_VERSION}}});
+    report.samples.push_back({Metric::kStatusTimestamp, now});
+    report.samples.push_back({Metric::kHealthy, report.problems() == 0 ? 1U : 0U});
+    std::map<std::string, bool> failed;
+    for (const NodeReport::Line &line : report.lines)
+        failed[line.about] |= !line.cure.empty();
+    for (auto [check, has_failed] : failed) {
+        std::string name = check;
+        std::replace(name.begin(), name.end(), ' ', '_');
+        report.samples.push_back({Metric::kProblem, has_failed ? 1U : 0U, {{"check", name}}});
+    }
 }
 
 }  // namespace
@@ -263,16 +345,9 @@ std::size_t NodeReport::problems() const
 
 NodeReport report_node(const kube::GetEnv &get_env)
 {
-    const NodePaths paths = find_node_paths();
-    const auto folder = open_configurations(paths);
-    if (!folder) {
-        NodeReport report;
-        report.lines.push_back({"node", folder.error().what(), "is this a node? See --root"});
-        report.metrics.push_back(
-            {"problems", "Lines of `install status` that ask for something.", "1"});
-        return report;
-    }
-    return Reporter(paths, *folder, get_env).take();
+    NodeReport report = look_at_node(get_env);
+    summarize(report);
+    return report;
 }
 
 std::string text_of(const NodeReport &report)
@@ -289,18 +364,6 @@ std::string text_of(const NodeReport &report)
     const std::size_t problems = report.problems();
     text += problems == 0 ? "This node is all right.\n"
                           : "Lines that ask for something: " + std::to_string(problems) + "\n";
-    return text;
-}
-
-std::string metrics_of(const NodeReport &report)
-{
-    std::string text;
-    for (const NodeReport::Metric &metric : report.metrics) {
-        const std::string name = "tortie_" + metric.name;
-        text.append("# HELP ").append(name).append(" ").append(metric.help).append("\n");
-        text.append("# TYPE ").append(name).append(" gauge\n");
-        text.append(name).append(" ").append(metric.value).append("\n");
-    }
     return text;
 }
 

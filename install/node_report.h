@@ -10,23 +10,19 @@
 #include <vector>
 
 #include "base/result.h"
+#include "install/metrics.h"
 #include "kube/kubeconfig.h"
 
 namespace tortie::installer {
 
 struct NodeReport {
     struct Line {
-        std::string about;  // "plugins", "credentials"
+        std::string about;  // "files", "host ports"; with '_' a value of label `check`
         std::string text;   // how it is
         std::string cure;   // what to do; empty: it is all right
     };
-    struct Metric {
-        std::string name;  // without "tortie_"
-        std::string help;
-        std::string value;  // a number
-    };
     std::vector<Line> lines;
-    std::vector<Metric> metrics;
+    std::vector<Sample> samples;
 
     std::size_t problems() const;
 };
@@ -36,9 +32,6 @@ NodeReport report_node(const kube::GetEnv &get_env);
 
 // A screen for people.
 std::string text_of(const NodeReport &report);
-
-// Prometheus' text format, for node_exporter's textfile collector.
-std::string metrics_of(const NodeReport &report);
 
 // When a bearer token ends, in seconds since 1970: the claim `exp` of a JWT. 0: it does not say.
 std::int64_t token_end(std::string_view token);

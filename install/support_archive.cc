@@ -166,7 +166,7 @@ std::vector<ArchiveFile> collect_support_files(const kube::GetEnv &get_env)
 {
     const NodeReport report = report_node(get_env);
     std::vector<ArchiveFile> files = {{"status.txt", text_of(report)},
-                                      {"metrics.prom", metrics_of(report)},
+                                      {"metrics.prom", metrics_text(report.samples)},
                                       {"version.txt", TORTIE_VERSION "\n"},
                                       {"machine.txt", machine()}};
     if (const auto ports = list_host_ports())

@@ -136,17 +136,6 @@ TEST_F(InstallStatus, NamesWhatIsWrongAndWhatToDo)
     EXPECT_THAT(outcome.out, Not(HasSubstr("marked-secret")));
 }
 
-TEST_F(InstallStatus, GivesNumbersForPrometheus)
-{
-    ASSERT_EQ(run_install(install_env()).status, 0);
-
-    const PluginOutcome outcome = ask({"status", "--metrics"});
-
-    EXPECT_EQ(outcome.status, 0);
-    EXPECT_THAT(outcome.out, HasSubstr("# TYPE tortie_files gauge\ntortie_files 5\n"));
-    EXPECT_THAT(outcome.out, HasSubstr("tortie_host_ports 0\n"));
-}
-
 TEST_F(InstallStatus, DumpsEverythingButSecrets)
 {
     serve({gives_tokens()});

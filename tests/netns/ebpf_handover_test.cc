@@ -15,6 +15,7 @@
 #include "base/pause.h"
 #include "datapath/ebpf_flows.h"
 #include "datapath/ebpf_load.h"
+#include "datapath/ebpf_numbers.h"
 #include "harness/live_stream.h"
 #include "harness/traffic.h"
 #include "netns/portmap_node.h"
@@ -237,6 +238,34 @@ TEST_F(EbpfHandover, LeavesLiveFlowsOfOtherPodsAloneOnAddAndDel)
     net().del(kPodTwo, {.mappings = tcp(8081, 80)});
 
     EXPECT_TRUE(carries(stream)) << stream.trouble();
+}
+
+TEST_F(EbpfHandover, CountsProgramsFlowsAndPackets)
+{
+    LiveStream stream = stream_to_pod(Flow::kBothWays);
+    ASSERT_TRUE(carries(stream)) << stream.trouble();
+    const auto numbers = [&] {
+        EbpfNode node = programs();
+        return on_node([&] { return read_ebpf_numbers(node); }).value();
+    };
+
+    const EbpfNumbers before = numbers();
+    const PinFolder folder = PinRoot().folder(kPortmapAbi);
+    const auto links = folder.link_names().value();
+    for (const std::string &link : links)
+        ASSERT_EQ(::unlink(folder.link(link).c_str()), 0);
+    const EbpfNumbers after = numbers();
+
+    EXPECT_EQ(before.uplinks.all, 1U);
+    EXPECT_EQ(before.pods.all, 1U);
+    EXPECT_THAT(before.uplinks.bare, testing::IsEmpty());
+    EXPECT_THAT(before.pods.bare, testing::IsEmpty());
+    EXPECT_EQ(before.ipv4.now, 1U);
+    EXPECT_EQ(before.ipv6.now, 0U);
+    EXPECT_EQ(before.ipv4.limit, TORTIE_PM_MAX_FLOWS4 / 2);
+    EXPECT_GT(before.counts[TORTIE_PM_FORWARDED], 0U);
+    EXPECT_EQ(after.uplinks.bare.size(), after.uplinks.all);
+    EXPECT_EQ(after.pods.bare.size(), after.pods.all);
 }
 
 }  // namespace

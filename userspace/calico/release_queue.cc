@@ -167,4 +167,9 @@ std::vector<PendingRelease> ReleaseQueue::list() const
     return entries;
 }
 
+std::size_t ReleaseQueue::count() const
+{
+    return entries_in(folder_).size();
+}
+
 }  // namespace tortie::calico

@@ -69,6 +69,9 @@ public:
     // Every entry, of every datastore.
     std::vector<PendingRelease> list() const;
 
+    // How many those are; none of them is opened. 0 when there is no such folder.
+    std::size_t count() const;
+
 private:
     std::string path_of(const std::string &store, const std::string &network,
                         const std::string &container_id) const;

@@ -64,11 +64,11 @@ TEST(NodeReport, ReadsWhenATokenEnds)
         EXPECT_EQ(token_end(bad), 0) << bad;
 }
 
-TEST(NodeReport, PrintsAScreenAndNumbers)
+TEST(NodeReport, PrintsAScreen)
 {
     const NodeReport report{.lines = {{"files", "4 as they were installed", ""},
                                       {"network", "no configuration", "install"}},
-                            .metrics = {{"problems", "Lines.", "1"}}};
+                            .samples = {}};
 
     EXPECT_EQ(report.problems(), 1U);
     EXPECT_EQ(text_of(report),
@@ -76,8 +76,30 @@ TEST(NodeReport, PrintsAScreenAndNumbers)
               "BAD  network     no configuration\n"
               "                 -> install\n"
               "Lines that ask for something: 1\n");
-    EXPECT_EQ(metrics_of(report),
-              "# HELP tortie_problems Lines.\n# TYPE tortie_problems gauge\ntortie_problems 1\n");
+}
+
+TEST(Metrics, StandTogetherWithTheirKindBeforeThem)
+{
+    EXPECT_EQ(metrics_text({{Metric::kPackets, 7, {{"event", "replied"}}},
+                            {Metric::kHealthy, 1},
+                            {Metric::kPackets, 18'446'744'073'709'551'615U, {{"event", "off"}}}}),
+              "# HELP tortie_healthy 1 when install status finds nothing wrong.\n"
+              "# TYPE tortie_healthy gauge\n"
+              "tortie_healthy 1\n"
+              "# HELP tortie_packets_total Packets of mapped ports by what happened to them, and "
+              "events of flows.\n"
+              "# TYPE tortie_packets_total counter\n"
+              "tortie_packets_total{event=\"replied\"} 7\n"
+              "tortie_packets_total{event=\"off\"} 18446744073709551615\n");
+}
+
+TEST(Metrics, KeepTheirLineWhateverALabelHolds)
+{
+    EXPECT_THAT(
+        metrics_text({{Metric::kDatapathInfo, 1, {{"backend", "a\"\\\nb"}, {"chosen_by", "c"}}}}),
+        testing::EndsWith("\n"
+                          R"(tortie_datapath_info{backend="a\"\\\nb",chosen_by="c"} 1)"
+                          "\n"));
 }
 
 }  // namespace
