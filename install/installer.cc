@@ -129,6 +129,13 @@ void remove_old_configuration(const Settings &settings, const Folder &folder)
                   {{"error", removed.error().what()}});
 }
 
+Result<> write_report(const Plan &plan, const Folder &folder)
+{
+    if (plan.datapath.report.empty())
+        return folder.remove(kReportName);
+    return replace_file_in(folder, kReportName, plan.datapath.report, 0600);
+}
+
 Result<> carry_out(const Settings &settings, const Plan &plan, const Folder &folder)
 {
     Record record = Record::load(folder);
@@ -142,11 +149,7 @@ Result<> carry_out(const Settings &settings, const Plan &plan, const Folder &fol
                                   0600));
     }
     warn_of_missing_plugins(plan.conflist);
-    if (plan.datapath.report.empty()) {
-        TORTIE_DO(folder.remove(kReportName));
-    } else {
-        TORTIE_DO(replace_file_in(folder, kReportName, plan.datapath.report, 0600));
-    }
+    TORTIE_DO(write_report(plan, folder));
     TORTIE_DO(
         write_recorded(folder, settings.conf_name, plan.conflist, settings.conf_mode, record));
     log::info("Created " + folder.path_of(settings.conf_name));

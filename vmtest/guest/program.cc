@@ -46,7 +46,7 @@ void make_terminal_of(int port)
     const std::vector<char *> env = pointers(program.env);
     sigset_t none;
     ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
     ::setsid();
     if (program.interactive)
         make_terminal_of(port.get());
@@ -102,7 +102,7 @@ std::string run(const Program &program, const UniqueFd &port)
     sigset_t signals;
     ::sigemptyset(&signals);
     ::sigaddset(&signals, SIGCHLD);
-    ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     const pid_t child = ::fork();
     if (child < 0)
         return "exited 126";
