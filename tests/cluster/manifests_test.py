@@ -61,9 +61,11 @@ class Manifests(unittest.TestCase):
     def wait_until_served(self, definition):
         """`kubectl wait` ends with an error where the server has not written a status yet."""
         deadline = time.monotonic() + 20
-        while "Established" not in self.kubectl(
-                "get", "crd", definition, "-o",
-                'jsonpath={.status.conditions[?(@.status=="True")].type}'):
+        while True:
+            status = json.loads(self.kubectl("get", "crd", definition, "-o", "json")).get("status") or {}
+            if any(each["type"] == "Established" and each["status"] == "True"
+                   for each in status.get("conditions") or ()):
+                return
             self.assertLess(time.monotonic(), deadline, f"{definition} is not established")
             time.sleep(0.1)
 
