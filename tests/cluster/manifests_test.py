@@ -62,7 +62,8 @@ class Manifests(unittest.TestCase):
         """`kubectl wait` ends with an error where the server has not written a status yet."""
         deadline = time.monotonic() + 20
         while True:
-            status = json.loads(self.kubectl("get", "crd", definition, "-o", "json")).get("status") or {}
+            shown = json.loads(self.kubectl("get", "crd", definition, "-o", "json"))
+            status = shown.get("status") or {}
             if any(each["type"] == "Established" and each["status"] == "True"
                    for each in status.get("conditions") or ()):
                 return
