@@ -16,6 +16,7 @@
 #include "datapath/ebpf_flows.h"
 #include "datapath/ebpf_load.h"
 #include "datapath/ebpf_numbers.h"
+#include "datapath/ebpf_removal.h"
 #include "harness/live_stream.h"
 #include "harness/traffic.h"
 #include "netns/portmap_node.h"
@@ -113,7 +114,7 @@ TEST_P(EbpfHandoverOf, LosesNothingWhenEverythingIsHandedBackAndLoadedAgain)
     LiveStream stream = stream_to_pod(GetParam());
     ASSERT_TRUE(carries(stream)) << stream.trouble();
 
-    ASSERT_TRUE(on_node([&] { return hand_back(settings_); }));
+    ASSERT_TRUE(on_node([&] { return remove_ebpf(settings_.places); }));
     ASSERT_TRUE(stream.moves()) << stream.trouble();
     EXPECT_FALSE(PinRoot().folder(kPortmapAbi).exists());
     net().add(kPodOne, {.mappings = tcp(8080, 80)});
@@ -173,7 +174,7 @@ TEST_P(EbpfUpgrade, ReplacesAnotherAbiUnderLiveFlows)
 
 TEST_F(EbpfHandover, TellsTheProgramsAboutPodsThatWereThereBefore)
 {
-    ASSERT_TRUE(on_node([&] { return hand_back(settings_); }));
+    ASSERT_TRUE(on_node([&] { return remove_ebpf(settings_.places); }));
     LiveStream stream = stream_to_pod(Flow::kBothWays);
     ASSERT_TRUE(stream.moves());
 

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 
-#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -33,13 +32,6 @@ std::string place(const IpAddr &address, std::uint16_t port_be)
 std::string place(const __u32 (&address_be)[4], std::uint16_t port_be)
 {
     return place(unmap_address(address_in(address_be)), port_be);
-}
-
-std::string place4(std::uint32_t address_be, std::uint16_t port_be)
-{
-    std::array<std::uint8_t, sizeof(address_be)> bytes{};
-    std::memcpy(bytes.data(), &address_be, bytes.size());
-    return place(IpAddr::from_bytes(bytes), port_be);
 }
 
 std::string name_of_protocol(std::uint8_t number)
@@ -133,9 +125,10 @@ Result<std::string> flows_of(const EbpfNode &node)
     std::string lines;
     TORTIE_DO(flows.ipv4.visit([&](const pm_tuple4 &key, const pm_flow4 &flow) {
         if (key.dir == TORTIE_PM_FORWARD && ++count <= kFlowsShown)
-            lines +=
-                flow_line(place4(key.src_be, key.src_port_be), place4(key.dst_be, key.dst_port_be),
-                          place4(flow.addr_be, flow.common.port_be), key.l4_proto, flow.common);
+            lines += flow_line(place(ipv4_address(key.src_be), key.src_port_be),
+                               place(ipv4_address(key.dst_be), key.dst_port_be),
+                               place(ipv4_address(flow.addr_be), flow.common.port_be), key.l4_proto,
+                               flow.common);
         return true;
     }));
     TORTIE_DO(flows.ipv6.visit([&](const pm_tuple6 &key, const pm_flow6 &flow) {

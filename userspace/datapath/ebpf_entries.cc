@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <span>
 
@@ -52,6 +53,18 @@ IpAddr unmap_address(const PodAddress &address)
     const PodAddress mapped = map_address(any_of(Family::kIpv4));
     const bool ipv4 = std::equal(mapped.begin(), mapped.begin() + kIpv4Offset, address.begin());
     return IpAddr::from_bytes(std::span(address).subspan(ipv4 ? kIpv4Offset : 0));
+}
+
+IpAddr ipv4_address(__u32 address_be)
+{
+    std::array<std::uint8_t, sizeof(address_be)> bytes{};
+    std::memcpy(bytes.data(), &address_be, bytes.size());
+    return IpAddr::from_bytes(bytes);
+}
+
+bool is_waiting(const pm_pod &pod)
+{
+    return pod.flags != 0 && pod.own_ingress == 0;
 }
 
 void write_address(__u32 (&to_be)[4], const IpAddr &address)

@@ -15,9 +15,15 @@ namespace tortie {
 PodAddress map_address(const IpAddr &address);
 IpAddr unmap_address(const PodAddress &address);
 
+// An address of the flow table of IPv4, which has them as they are.
+IpAddr ipv4_address(__u32 address_be);
+
 // The same in a struct of the contract.
 void write_address(__u32 (&to_be)[4], const IpAddr &address);
 PodAddress address_in(const __u32 (&bytes_be)[4]);
+
+// Its program was left for a later call of ours to attach (EbpfNode::attach_waiting).
+bool is_waiting(const pm_pod &pod);
 
 pm_hostport_key hostport_key(const PublishedPort &port);
 pm_podport_key podport_key(const PublishedPort &port);

@@ -28,13 +28,6 @@ bool needs_mark(const pm_flow &flow, std::uint8_t l4_proto, std::uint8_t dir, st
            l4_proto == static_cast<std::uint8_t>(Protocol::kTcp) && !is_marked(flow.born, marked);
 }
 
-IpAddr ipv4(std::uint32_t address_be)
-{
-    std::array<std::uint8_t, sizeof(address_be)> bytes{};
-    std::memcpy(bytes.data(), &address_be, bytes.size());
-    return IpAddr::from_bytes(bytes);
-}
-
 TrackedFlow tracked(const IpAddr &source, const IpAddr &destination, std::uint16_t source_port_be,
                     std::uint16_t destination_port_be)
 {
@@ -52,8 +45,8 @@ Result<std::vector<TrackedFlow>> unmarked_flows(const PinFolder &folder, std::ui
     std::vector<TrackedFlow> found;
     TORTIE_DO(flows.ipv4.visit([&](const pm_tuple4 &key, const pm_flow4 &flow) {
         if (needs_mark(flow.common, key.l4_proto, key.dir, marked))
-            found.push_back(
-                tracked(ipv4(key.src_be), ipv4(key.dst_be), key.src_port_be, key.dst_port_be));
+            found.push_back(tracked(ipv4_address(key.src_be), ipv4_address(key.dst_be),
+                                    key.src_port_be, key.dst_port_be));
         return true;
     }));
     TORTIE_DO(flows.ipv6.visit([&](const pm_tuple6 &key, const pm_flow6 &flow) {
@@ -64,25 +57,6 @@ Result<std::vector<TrackedFlow>> unmarked_flows(const PinFolder &folder, std::ui
         return true;
     }));
     return found;
-}
-
-Result<> detach_everywhere(EbpfNode &node)
-{
-    std::set<int> uplinks;
-    std::set<int> pods;
-    TORTIE_DO(node.maps().uplinks.visit([&](const std::uint32_t &ifindex, const pm_uplink &) {
-        uplinks.insert(static_cast<int>(ifindex));
-        return true;
-    }));
-    TORTIE_DO(node.maps().pods.visit([&](const PodAddress &, const pm_pod &pod) {
-        pods.insert(static_cast<int>(pod.ifindex));
-        return true;
-    }));
-    for (const int ifindex : uplinks)
-        TORTIE_DO(node.attacher().detach(kUplinkProgram, ifindex));
-    for (const int ifindex : pods)
-        TORTIE_DO(node.attacher().detach(kPodProgram, ifindex));
-    return {};
 }
 
 }  // namespace
@@ -120,19 +94,6 @@ void switch_on(const EbpfNode &node)
         __atomic_fetch_add(&epoch, 1U, __ATOMIC_SEQ_CST);
     __atomic_store_n(&state.off, 0U, __ATOMIC_SEQ_CST);
     __atomic_store_n(&state.no_adopt, 0U, __ATOMIC_SEQ_CST);
-}
-
-Result<> hand_back(const EbpfSettings &settings)
-{
-    const PinRoot root(settings.places);
-    if (!root.folder(settings.abi).exists())
-        return {};
-    return root.exclusively([&]() -> Result<> {
-        TORTIE_TRY(EbpfNode node, EbpfNode::open(settings));
-        TORTIE_DO(switch_off(node));
-        TORTIE_DO(detach_everywhere(node));
-        return node.folder().remove();
-    });
 }
 
 }  // namespace tortie

@@ -24,8 +24,4 @@ Result<> switch_off(const EbpfNode &node);
 // The programs adopt again, and look at each flow that they still know before they carry it.
 void switch_on(const EbpfNode &node);
 
-// switch_off(), then the programs are detached and everything of the settings' ABI is unpinned:
-// for uninstalling, or when the datapath is no longer wanted. Success when nothing is loaded.
-Result<> hand_back(const EbpfSettings &settings);
-
 }  // namespace tortie

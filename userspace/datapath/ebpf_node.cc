@@ -83,12 +83,6 @@ bool checks_sources_strictly(const std::string &device)
     return std::max(rp_filter("all"), rp_filter(device)) == 1;
 }
 
-// For a later call to attach its program.
-bool is_waiting(const pm_pod &pod)
-{
-    return pod.flags != 0 && pod.own_ingress == 0;
-}
-
 }  // namespace
 
 EbpfNode::EbpfNode(const EbpfSettings &settings, std::unique_ptr<PinFolder> folder,

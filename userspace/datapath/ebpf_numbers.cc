@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "datapath/ebpf_entries.h"
 #include "datapath/uplinks.h"
 
 namespace tortie {
@@ -22,7 +23,7 @@ Result<> count_programs(EbpfNode &node, EbpfNumbers &numbers)
     std::set<int> carried;
     TORTIE_DO(node.maps().pods.visit([&](const PodAddress &, const pm_pod &pod) {
         known.insert(static_cast<int>(pod.ifindex));
-        if (pod.flags != 0 && pod.own_ingress != 0)
+        if (pod.flags != 0 && !is_waiting(pod))
             carried.insert(static_cast<int>(pod.ifindex));
         return true;
     }));
