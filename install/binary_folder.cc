@@ -2,7 +2,6 @@
 #include "install/binary_folder.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -15,12 +14,6 @@ namespace tortie::installer {
 namespace {
 
 constexpr std::chrono::milliseconds kLockPatience{60'000};
-
-bool holds(const Folder &folder, const std::string &name)
-{
-    struct stat st {};
-    return ::fstatat(folder.fd(), name.c_str(), &st, 0) == 0;
-}
 
 // What happens to the binaries of one directory.
 class Batch {
@@ -126,7 +119,7 @@ bool is_wanted(const Settings &settings, const Folder &folder, const Binary &bin
                       {{"plugin", binary.name}});
         return false;
     }
-    if (settings.update_binaries || !holds(folder, binary.name))
+    if (settings.update_binaries || !folder.holds(binary.name))
         return true;
     log::info("Skipping installation of " + folder.path_of(binary.name));
     return false;
@@ -157,7 +150,7 @@ Result<> accept_what_is_there(const Settings &settings)
     if (!settings.update_binaries) {
         for (const BinaryFolderPath &path : kBinaryFolders) {
             const auto folder = Folder::open(path.path);
-            if (!folder || !holds(*folder, "calico") || !holds(*folder, "calico-ipam"))
+            if (!folder || !folder->holds("calico") || !folder->holds("calico-ipam"))
                 continue;
             log::info(
                 "No writeable CNI bin directory found but [calico calico-ipam] already exist at " +
@@ -186,17 +179,6 @@ Result<> install_binaries(const Settings &settings, std::span<const Binary> bina
         found = true;
     }
     return found ? Result<>() : accept_what_is_there(settings);
-}
-
-bool is_installed(const std::string &type)
-{
-    if (!is_file_name(type))
-        return false;
-    return std::any_of(std::begin(kBinaryFolders), std::end(kBinaryFolders),
-                       [&](const BinaryFolderPath &path) {
-                           const auto folder = Folder::open(path.path);
-                           return folder && holds(*folder, type);
-                       });
 }
 
 }  // namespace tortie::installer

@@ -32,7 +32,4 @@ constexpr BinaryFolderPath kBinaryFolders[] = {{"/host/opt/cni/bin", "bin"},
 Result<> install_binaries(const Settings &settings, std::span<const Binary> binaries,
                           const Folder &net_folder, Record &record);
 
-// True when a plugin of that type is in one of the directories.
-bool is_installed(const std::string &type);
-
 }  // namespace tortie::installer

@@ -115,6 +115,12 @@ Result<> Folder::lock(std::chrono::milliseconds patience) const
     return {};
 }
 
+bool Folder::holds(const std::string &name) const
+{
+    struct stat st {};
+    return ::fstatat(fd_.get(), name.c_str(), &st, 0) == 0;
+}
+
 Result<std::string> Folder::read(const std::string &name, std::size_t max_bytes) const
 {
     const UniqueFd file(

@@ -38,6 +38,9 @@ public:
     // Errors: kTryAgain when another one is still at work after `patience`.
     Result<> lock(std::chrono::milliseconds patience) const;
 
+    // Whether the name leads to something; links are followed.
+    bool holds(const std::string &name) const;
+
     // Regular files only. Errors: kNotFound, kInvalidInput (longer, no regular file), kSystem.
     Result<std::string> read(const std::string &name, std::size_t max_bytes) const;
 

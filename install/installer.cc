@@ -18,6 +18,7 @@
 #include "install/folder.h"
 #include "install/keep_fresh.h"
 #include "install/kubeconfig_text.h"
+#include "install/node_paths.h"
 #include "install/record.h"
 #include "install/service_account.h"
 #include "install/staged_file.h"
@@ -113,8 +114,9 @@ Result<> write_etcd_files(const Settings &settings, const Plan &plan, const Fold
 
 void warn_of_missing_plugins(const std::string &conflist)
 {
+    const NodePaths paths = find_node_paths();
     for (const std::string &type : plugin_types(conflist)) {
-        if (!is_installed(type))
+        if (!has_plugin(paths, type))
             log::warn("the CNI configuration names a plugin that is in no directory of the host",
                       {{"type", type}});
     }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "install/node_paths.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "install/binary_folder.h"
 #include "install/installer.h"
+#include "install/settings.h"
 
 namespace tortie::installer {
 
@@ -37,6 +39,15 @@ std::string path_of_record(const NodePaths &paths, const std::string &name)
             return binaries.path + '/' + rest;
     }
     return "";
+}
+
+bool has_plugin(const NodePaths &paths, const std::string &type)
+{
+    return is_file_name(type) && std::any_of(paths.binaries.begin(), paths.binaries.end(),
+                                             [&](const NodePaths::Binaries &binaries) {
+                                                 const auto folder = Folder::open(binaries.path);
+                                                 return folder && folder->holds(type);
+                                             });
 }
 
 Result<Folder> open_configurations(const NodePaths &paths)

@@ -25,6 +25,9 @@ NodePaths find_node_paths();
 // The path of a record's name ("bin/calico"); empty for a place that this node does not have.
 std::string path_of_record(const NodePaths &paths, const std::string &name);
 
+// Whether a plugin of that type is in one of the directories.
+bool has_plugin(const NodePaths &paths, const std::string &type);
+
 // Errors: kNotFound naming it.
 Result<Folder> open_configurations(const NodePaths &paths);
 

@@ -11,12 +11,10 @@
 #include <set>
 #include <utility>
 
-#include "base/base64.h"
 #include "base/deadline.h"
 #include "base/file.h"
 #include "base/strings.h"
 #include "calico/release_queue.h"
-#include "cni/json.h"
 #include "datapath/ebpf_node.h"
 #include "datapath/ebpf_numbers.h"
 #include "datapath/handover.h"
@@ -30,6 +28,7 @@
 #include "install/record.h"
 #include "kube/client.h"
 #include "kube/json_kubeconfig.h"
+#include "kube/json_token.h"
 
 namespace tortie::installer {
 namespace {
@@ -65,7 +64,6 @@ private:
 
     void look_at_files();
     void look_at_configuration();
-    bool has_plugin(const std::string &type) const;
     void look_at_credentials();
     void look_at_server();
     void look_at_programs();
@@ -109,15 +107,6 @@ void Reporter::look_at_files()
         good("files", std::to_string(all) + " as they were installed");
 }
 
-bool Reporter::has_plugin(const std::string &type) const
-{
-    return std::any_of(paths_.binaries.begin(), paths_.binaries.end(),
-                       [&](const NodePaths::Binaries &binaries) {
-                           const auto folder = Folder::open(binaries.path);
-                           return folder && folder->read(type, kMostBytes);
-                       });
-}
-
 // Container runtimes take the first of these names.
 std::string first_configuration(const Folder &folder)
 {
@@ -145,7 +134,7 @@ void Reporter::look_at_configuration()
                    "remove it, or give CNI_CONF_NAME a name that sorts before it");
     std::vector<std::string> missing;
     for (const std::string &type : plugin_types(*text)) {
-        if (!is_file_name(type) || !has_plugin(type))
+        if (!has_plugin(paths_, type))
             missing.push_back(type);
     }
     if (!missing.empty())
@@ -176,7 +165,7 @@ void Reporter::look_at_credentials()
     if (!token)
         return add("credentials", "no kubeconfig in " + folder_.path(),
                    "none is needed with etcd; else run the container install-cni");
-    const std::int64_t end = token_end(*token);
+    const std::int64_t end = kube::token_expiry_unix_s(*token).value_or(0);
     if (end != 0)
         count(Metric::kTokenExpiry, static_cast<std::uint64_t>(end));
     const std::int64_t left = end - static_cast<std::int64_t>(::time(nullptr));
@@ -365,21 +354,6 @@ std::string text_of(const NodeReport &report)
     text += problems == 0 ? "This node is all right.\n"
                           : "Lines that ask for something: " + std::to_string(problems) + "\n";
     return text;
-}
-
-std::int64_t token_end(std::string_view token)
-{
-    const auto parts = split(token, '.');
-    if (parts.size() != 3)
-        return 0;
-    std::string claims(parts[1]);  // base64url without padding, RFC 7515 section 2
-    std::replace(claims.begin(), claims.end(), '-', '+');
-    std::replace(claims.begin(), claims.end(), '_', '/');
-    claims.append((4 - claims.size() % 4) % 4, '=');
-    const auto text = base64_decode(claims);
-    const auto object = text ? cni::Json::parse_object(*text) : Result<cni::Json>(cni::Json());
-    const auto end = object ? object->integer("exp", 0) : Result<std::int64_t>(0);
-    return end ? std::max<std::int64_t>(*end, 0) : 0;
 }
 
 }  // namespace tortie::installer

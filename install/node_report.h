@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -32,8 +31,5 @@ NodeReport report_node(const kube::GetEnv &get_env);
 
 // A screen for people.
 std::string text_of(const NodeReport &report);
-
-// When a bearer token ends, in seconds since 1970: the claim `exp` of a JWT. 0: it does not say.
-std::int64_t token_end(std::string_view token);
 
 }  // namespace tortie::installer

@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/base64.h"
 #include "install/node_report.h"
 
 namespace tortie::installer {
@@ -51,17 +50,6 @@ TEST(SupportArchive, IsOneThatTarReads)
     }
     EXPECT_EQ(std::stoul(archive.substr(148, 6), nullptr, 8), sum);
     EXPECT_EQ(archive.substr(1024, 5), "empty");
-}
-
-TEST(NodeReport, ReadsWhenATokenEnds)
-{
-    std::string claims = base64_encode(R"({"exp":1900000000})");
-    while (claims.back() == '=')
-        claims.pop_back();
-
-    EXPECT_EQ(token_end("h." + claims + ".s"), 1'900'000'000);
-    for (const char *bad : {"", "a.b", "a.b.c", "a.!!.c", "..", "a.e30.c"})
-        EXPECT_EQ(token_end(bad), 0) << bad;
 }
 
 TEST(NodeReport, PrintsAScreen)

@@ -162,8 +162,10 @@ TEST_F(KubeClient, LooksAgainAtAKubeconfigThatIsBeingWritten)
 TEST(Token, TellsItsEndAndIsLeftAloneOtherwise)
 {
     EXPECT_EQ(token_expiry_unix_s("e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln"), 1700000000);
-    for (const char *text : {"", "secret", "a.b.c", "e30.e30.", "e30.eyJleHAiOiJ4In0.",
-                             "e30.eyJleHAiOi0xfQ.", "e30.eyJleHAiOjFlOTl9.", ".."})
+    EXPECT_EQ(token_expiry_unix_s("h.eyJleHAiOjE5MDAwMDAwMDB9.s"), 1900000000);
+    for (const char *text :
+         {"", "secret", "a.b", "a.!!.c", "a.e30.c", "a.b.c", "e30.e30.", "e30.eyJleHAiOiJ4In0.",
+          "e30.eyJleHAiOi0xfQ.", "e30.eyJleHAiOjFlOTl9.", ".."})
         EXPECT_FALSE(token_expiry_unix_s(text)) << text;
 }
 
